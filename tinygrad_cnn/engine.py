@@ -1,0 +1,360 @@
+"""The engine: records a computation graph. It knows no mathematics; `walk.py` walks the graph backward.
+
+A primitive is a forward function on plain arrays and one backward rule for each of its operands. Calling it on
+tensors computes the result and, where a gradient is wanted, records a `Node`. A rule is given the upstream gradient and
+whatever it names, and is itself written with primitives:
+
+    @primitive(x=lambda dz, y: dz * y, y=lambda dz, x: dz * x)
+    def multiply(x, y):
+        return x * y
+
+A rule may name an operand (`y`), its shape (`y_shape`), the result (`z`), an auxiliary result of the forward, or an
+option. Only what the requested rules name is kept. On the backward walk a rule runs on plain arrays and records
+nothing; with `create_graph` it runs on tensors, so that a gradient is again a graph.
+"""
+
+from __future__ import annotations
+
+import inspect
+import itertools
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ContextDecorator
+from dataclasses import dataclass
+from functools import partial, wraps
+from typing import Any, ClassVar, NamedTuple
+from weakref import ref
+
+import numpy as np
+
+from tinygrad_cnn import backend, diagnostics
+
+KEPT_SIZE = 1024
+"""A node keeps its value and gradient for pictures up to this many elements; under `debug()` it keeps every one."""
+
+_numbers = itertools.count(1)
+_ndarray = np.ndarray
+
+
+class _Mode(threading.local):
+    recording = True
+    debug = False
+
+
+_mode = _Mode()
+
+
+class no_grad(ContextDecorator):
+    """Record nothing inside: for evaluation and for updates. A context manager and a decorator, nestable, per thread.
+
+    >>> import tinygrad_cnn as tg
+    >>> x = tg.tensor(3.0, requires_grad=True)
+    >>> with tg.no_grad():
+    ...     y = x * x
+    >>> y.requires_grad
+    False
+    """
+
+    _mode_name = "recording"
+    _mode_inside = False
+
+    def _recreate_cm(self) -> no_grad:
+        return type(self)()  # a decorated function gets an instance a call, so that threads don't share one
+
+    def __enter__(self) -> None:
+        # One instance may be entered again inside itself, so what was before is a stack.
+        self.__dict__.setdefault("_before", []).append(getattr(_mode, self._mode_name))
+        setattr(_mode, self._mode_name, self._mode_inside)
+
+    def __exit__(self, *exception: object) -> None:
+        setattr(_mode, self._mode_name, self.__dict__["_before"].pop())
+
+
+class recording(no_grad):
+    """Record inside, also within `no_grad()`: a walk with `create_graph` asks for it."""
+
+    _mode_inside = True
+
+
+class debug(no_grad):
+    """Look for trouble inside: every node keeps the line that recorded it, and its value and gradient for pictures.
+
+    The first operation that makes a NaN or an infinity out of finite operands, forward or backward, raises a
+    `FloatingPointError` that names it; an error in a backward rule says which line recorded the node.
+
+    >>> import tinygrad_cnn as tg
+    >>> with tg.debug():
+    ...     y = tg.log(tg.tensor([1.0, 0.0], requires_grad=True))
+    Traceback (most recent call last):
+    FloatingPointError: log: made -inf at index (1,) of shape (2,) from finite operands
+    """
+
+    _mode_name = "debug"
+    _mode_inside = True
+
+
+def is_debugging() -> bool:
+    """Whether the calling thread is inside `debug()`."""
+    return _mode.debug
+
+
+class Unkept(NamedTuple):
+    """What is known of a value that was not kept: its shape and dtype."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+
+def kept(value: Any) -> Any:
+    """What a node keeps of a value for pictures: itself while it is small, else its shape and dtype."""
+    if getattr(value, "size", 1) > KEPT_SIZE and not _mode.debug:
+        return Unkept(value.shape, value.dtype)
+    return value
+
+
+class Node:
+    """One recorded operation: its primitive, its operands in order, what the rules need, and a creation number.
+
+    `parents` are the operands' nodes; `value` is the result while small (else an `Unkept` with shape and dtype);
+    `gradient` is the gradient of the last walk while small; `saved` is None once a backward walk has freed the node.
+    Under `debug()` a node also has `where`, the line that recorded it.
+    """
+
+    __slots__ = (
+        "gradient", "name", "number", "options", "parents", "plan", "saved", "target", "value", "where",
+    )  # fmt: skip
+    requires_grad: ClassVar[bool] = True
+
+    def __init__(
+        self, plan: Plan | None, parents: tuple[Node, ...], saved: Any, options: dict[str, Any], value: Any
+    ) -> None:
+        self.plan = plan
+        self.parents = parents
+        self.saved = saved
+        self.options = options
+        self.value = value
+        self.number = next(_numbers)
+        self.gradient: Any = None
+        self.name: str | None = None
+        self.target: ref[Variable] | None = None
+
+    @property
+    def primitive(self) -> Primitive | None:
+        """The operation; None for a leaf or a constant."""
+        return self.plan.primitive if self.plan else None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return backend.shape_of(self.value)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return backend.dtype_of(self.value)
+
+    @property
+    def is_freed(self) -> bool:
+        """Whether a backward walk has released what the rules of this node need."""
+        return self.saved is None
+
+    def __repr__(self) -> str:
+        operation = self.primitive.name if self.primitive else type(self).__name__.lower()
+        return f"<{operation} node {self.number}, shape {self.shape}, {self.dtype}>"
+
+
+class Leaf(Node):
+    """The node of a tensor that was made with `requires_grad=True`: where a gradient arrives."""
+
+    __slots__ = ()
+
+    def __init__(self, variable: Variable) -> None:
+        super().__init__(None, (), (), {}, kept(variable._array))
+        # Weak, since the tensor holds its node: a strong reference would be a cycle that outlives both.
+        self.target = ref(variable)
+        self.name = variable._name
+
+
+class Constant(Node):
+    """The node of an operand that asks for no gradient: it is there to be seen."""
+
+    __slots__ = ()
+    requires_grad = False
+
+    def __init__(self, value: Any, name: str | None = None) -> None:
+        super().__init__(None, (), (), {}, kept(value))
+        self.name = name
+
+
+class Variable:
+    """What the engine needs of a tensor: an array, and the node that recorded it (None without one)."""
+
+    __slots__ = ("__weakref__", "_array", "_grad", "_name", "node")
+    _array: Any
+    _grad: Any
+    _name: str | None
+    node: Node | None
+
+    @staticmethod
+    def _wrap(array: Any, node: Node | None) -> Any:
+        """A new variable of the caller's class."""
+        raise NotImplementedError
+
+
+@dataclass(slots=True, frozen=True)
+class Plan:
+    """What a node keeps and which rules a walk runs, for one primitive and one set of operands that want gradients."""
+
+    primitive: Primitive
+    kept: tuple[int, ...]  # positions in the frame (*operands, *auxiliaries, z)
+    shapes: tuple[int, ...]  # operands of which only the shape is kept
+    options: tuple[str, ...]
+    rules: tuple[tuple[int, Callable[..., Any], tuple[int, ...]], ...]  # operand, rule, positions in `saved`
+
+
+class Primitive:
+    """A forward function on plain arrays, and a backward rule for each operand that has a gradient.
+
+    Operands are the forward's positional parameters, options its keyword-only ones. A variadic primitive
+    (`def concatenate(*xs, axis)`) has one rule for all its operands, which may name `index`.
+    """
+
+    def __init__(
+        self, forward: Callable[..., Any], rules: dict[str, Callable[..., Any]], auxiliary: Sequence[str] = ()
+    ) -> None:
+        self.forward = forward
+        self.name = forward.__name__.strip("_")
+        self.rules = rules
+        self.auxiliary = tuple(auxiliary)
+        parameters = inspect.signature(forward).parameters.values()
+        self.operand_names = tuple(p.name for p in parameters if p.kind is not p.KEYWORD_ONLY)
+        self.option_names = tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
+        self.is_variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+        self._plans: dict[tuple[int, int], Plan | None] = {}
+        unknown = set(rules) - set(self.operand_names)
+        if unknown:
+            raise TypeError(f"{self.name}: rules for {sorted(unknown)}, but the operands are {self.operand_names}")
+
+    def __repr__(self) -> str:
+        return f"<primitive {self.name}({', '.join((*self.operand_names, *self.option_names))})>"
+
+    def apply(self, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        """Compute the result; record it where an operand wants a gradient. Plain arrays in give a plain array out."""
+        arrays = []
+        wanting, bit = 0, 1  # the operands that want a gradient, as a bit set
+        variable = None
+        for x in operands:
+            if isinstance(x, Variable):
+                variable = x
+                node = x.node
+                if node is not None and node.requires_grad:
+                    wanting += bit
+                x = x._array
+            elif type(x) is list:
+                x = backend.as_array(x)
+            arrays.append(x)
+            bit += bit
+        try:
+            z = self.forward(*arrays, **options)
+        except TypeError as error:
+            backend.explain_mixed_devices(self.name, arrays, error)
+            raise
+        auxiliaries: Iterable[Any] = ()
+        if self.auxiliary:
+            z, *auxiliaries = z
+        if variable is None:
+            return z
+        if _mode.debug:
+            diagnostics.check_finite(self.name, z, arrays)
+        if not wanting or not _mode.recording:
+            return variable._wrap(z, None)
+        plan = self._plan(wanting, len(arrays))
+        if plan is None:
+            return variable._wrap(z, None)
+        return variable._wrap(z, self._record(plan, operands, arrays, auxiliaries, z, options))
+
+    def _record(
+        self,
+        plan: Plan,
+        operands: tuple[Any, ...],
+        arrays: list[Any],
+        auxiliaries: Iterable[Any],
+        z: Any,
+        options: dict[str, Any],
+    ) -> Node:
+        parents = []
+        for i, x in enumerate(operands):
+            if isinstance(x, Variable):
+                if x.node is None:
+                    x.node = Constant(x._array, x._name)
+                parents.append(x.node)
+            else:
+                if isinstance(arrays[i], _ndarray):
+                    arrays[i] = arrays[i].copy()  # the caller may still change this array; the graph may not
+                parents.append(Constant(arrays[i]))
+        frame = (*arrays, *auxiliaries, z)
+        saved = [frame[i] for i in plan.kept]
+        if plan.shapes:
+            saved += [backend.shape_of(arrays[i]) for i in plan.shapes]
+        if plan.options:
+            saved += [options[name] for name in plan.options]
+        node = Node(plan, tuple(parents), saved, options, kept(z))
+        if _mode.debug:
+            node.where = diagnostics.users_line()
+        return node
+
+    def _plan(self, wanting: int, count: int) -> Plan | None:
+        """The plan for `count` operands, of which the bit set `wanting` wants gradients; None without any rule."""
+        try:
+            return self._plans[wanting, count]
+        except KeyError:
+            plan = self._plans[wanting, count] = self._make_plan(wanting, count)
+            return plan
+
+    def _make_plan(self, wanting: int, count: int) -> Plan | None:
+        operands = self.operand_names * count if self.is_variadic else self.operand_names[:count]
+        sources: dict[str, tuple[str, Any]] = {f"{name}_shape": ("shape", i) for i, name in enumerate(operands)}
+        sources |= {name: ("value", i) for i, name in enumerate((*operands, *self.auxiliary, "z"))}
+        sources |= {name: ("option", name) for name in self.option_names}
+        requests: list[tuple[int, Callable[..., Any], list[tuple[str, Any]]]] = []
+        for i, operand in enumerate(operands):
+            if wanting >> i & 1 and operand in self.rules:
+                rule = self.rules[operand]
+                names = list(inspect.signature(rule).parameters)[1:]
+                if self.is_variadic and "index" in names:
+                    names.remove("index")
+                    rule = partial(rule, index=i)
+                if unknown := [name for name in names if name not in sources]:
+                    raise TypeError(f"{self.name}: the rule for {operand} asks for {unknown}; known: {list(sources)}")
+                requests.append((i, rule, [sources[name] for name in names]))
+        if not requests:
+            return None
+        saved = list(dict.fromkeys(source for _, _, sources in requests for source in sources))
+        saved.sort(key=lambda source: ("value", "shape", "option").index(source[0]))
+        kept, shapes, options = (
+            tuple(key for kind, key in saved if kind == wanted) for wanted in ("value", "shape", "option")
+        )
+        rules = tuple((i, rule, tuple(map(saved.index, sources))) for i, rule, sources in requests)
+        return Plan(self, kept, shapes, options, rules)
+
+
+def primitive(
+    auxiliary: Sequence[str] = (), **rules: Callable[..., Any]
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Make a primitive of a forward function on plain arrays, given a backward rule by operand name.
+
+    The result is a function with the forward's docstring and signature that takes tensors and plain arrays alike; its
+    attribute `primitive` is the `Primitive`. With `auxiliary` the forward returns (z, *auxiliaries), which
+    rules may name and which have no gradient of their own (the winners of a max-pool).
+    """
+
+    def decorate(forward: Callable[..., Any]) -> Callable[..., Any]:
+        definition = Primitive(forward, rules, auxiliary)
+        apply = definition.apply
+
+        @wraps(forward)
+        def call(*operands: Any, **options: Any) -> Any:
+            return apply(operands, options)
+
+        call.primitive = definition  # type: ignore[attr-defined]
+        return call
+
+    return decorate

@@ -1,0 +1,214 @@
+"""The definitions: each operation once, in readable array code, for any number of spatial axes and any arithmetic.
+
+They run on NumPy and CuPy arrays, on float32 and float64, and on object arrays of `Fraction`, sympy expressions or
+scalar tensors. Speed is not their business: `dispatch.py` puts a faster kernel in their place where there is one, and
+tests hold it to these.
+
+Layout: images (N, C, *size), kernels (F, C / groups, *kernel), results (N, F, *out). `stride` and `dilation` hold one
+integer for each spatial axis, `padding` a pair (before, after) for each.
+
+Formulas: Goodfellow, Bengio, Courville, Deep Learning (2016), section 9.1 and 9.5; Dumoulin and Visin, A guide to
+convolution arithmetic for deep learning (2016).
+"""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from tinygrad_cnn.backend import dtype_of, get_array_module
+
+Ints = tuple[int, ...]
+Pairs = tuple[tuple[int, int], ...]
+
+
+def pad(x: Any, widths: Pairs, value: Any = 0) -> Any:
+    """x inside a border of `value`."""
+    if not any(before or after for before, after in widths):
+        return x
+    xp = get_array_module(x)
+    shape = tuple(n + before + after for n, (before, after) in zip(x.shape, widths, strict=True))
+    y = xp.full(shape, value, dtype=x.dtype)
+    y[tuple(slice(before, before + n) for n, (before, _) in zip(x.shape, widths, strict=True))] = x
+    return y
+
+
+def pad_spatial(x: Any, padding: Pairs, value: Any = 0) -> Any:
+    """x (N, C, *size) with a border on its spatial axes."""
+    return pad(x, ((0, 0), (0, 0), *padding), value)
+
+
+def dilate(x: Any, stride: Ints) -> Any:
+    """x (N, C, *size) with stride - 1 zeros between neighbours on each spatial axis."""
+    if all(s == 1 for s in stride):
+        return x
+    size = tuple(max((n - 1) * s + 1, 0) for n, s in zip(x.shape[2:], stride, strict=True))
+    y = get_array_module(x).zeros((*x.shape[:2], *size), dtype=x.dtype)
+    y[(..., *(slice(None, None, s) for s in stride))] = x
+    return y
+
+
+def windows(x: Any, kernel: Ints, stride: Ints, dilation: Ints) -> Any:
+    """A view of every window of x: (N, C, *size) -> (N, C, *out, *kernel), entry (p, k) being x[s p + d k]."""
+    axes = tuple(range(2, x.ndim))
+    reach = tuple(d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True))
+    view = get_array_module(x).lib.stride_tricks.sliding_window_view(x, reach, axis=axes)
+    return view[(..., *(slice(None, None, s) for s in stride), *(slice(None, None, d) for d in dilation))]
+
+
+def _by_group(x: Any, groups: int, axis: int) -> list[Any]:
+    """The channels on an axis, in equal groups."""
+    return get_array_module(x).split(x, groups, axis=axis) if groups > 1 else [x]
+
+
+def correlate(
+    x: Any, weight: Any, bias: Any, stride: Ints, padding: Pairs, dilation: Ints, groups: int
+) -> Any:
+    """Cross-correlation: Z[n,f,p] = sum_{c,k} X[n, c, s p + d k] K[f, c, k] + B[f]."""
+    xp, n = get_array_module(x, weight), weight.ndim - 2
+    view = windows(pad_spatial(x, padding), weight.shape[2:], stride, dilation)
+    over_window = ((1, *range(2 + n, 2 + 2 * n)), tuple(range(1, 2 + n)))
+    z = [
+        xp.tensordot(window, kernel, axes=over_window)  # (N, *out, F / groups)
+        for window, kernel in zip(_by_group(view, groups, 1), _by_group(weight, groups, 0), strict=True)
+    ]
+    z = xp.moveaxis(xp.concatenate(z, axis=-1), -1, 1)
+    return z if bias is None else z + bias.reshape(-1, *(1,) * n)
+
+
+def full_correlate(
+    dz: Any, rotated: Any, size: Ints, stride: Ints, padding: Pairs, dilation: Ints, groups: int
+) -> Any:
+    """dX = (zero-padded, stride-dilated dZ) correlated with the rotated kernel, the padding of X taken off.
+
+    `rotated` is the kernel (F, C / groups, *kernel) turned by 180 degrees; `size` is X's, since a remainder of the
+    stride, which no window reached, can't be told from dZ.
+    """
+    xp = get_array_module(dz)
+    reach = tuple(d * (k - 1) + 1 for k, d in zip(rotated.shape[2:], dilation, strict=True))
+    dz = dilate(dz, stride)
+    border = []
+    for m, n, r, (before, _) in zip(dz.shape[2:], size, reach, padding, strict=True):
+        # Full: reach - 1 zeros on both sides give m + reach - 1 rows, of which X's begin at `before`.
+        border.append((r - 1 - before, before + n - m))
+    full = pad_spatial(_crop(dz, border), tuple((max(a, 0), max(b, 0)) for a, b in border))
+    # (F, C / groups) -> (C, F / groups): what was the output is the input now
+    kernels = [xp.moveaxis(kernel, 0, 1) for kernel in _by_group(rotated, groups, 0)]
+    one = (1,) * len(stride)
+    return correlate(full, xp.concatenate(kernels, axis=0), None, one, ((0, 0),) * len(one), dilation, groups)
+
+
+def _crop(x: Any, border: list[tuple[int, int]]) -> Any:
+    """x (N, C, *size) without the rows that a negative border takes off."""
+    cuts = (slice(max(-a, 0), max(n - max(-b, 0), 0)) for n, (a, b) in zip(x.shape[2:], border, strict=True))
+    return x[(..., *cuts)]
+
+
+def correlate_kernel(
+    x: Any, dz: Any, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints, groups: int
+) -> Any:
+    """dK = X correlated with dZ: dK[f,c,k] = sum_{n,p} X[n, c, s p + d k] dZ[n,f,p]."""
+    xp, n = get_array_module(x, dz), len(kernel)
+    view = windows(pad_spatial(x, padding), kernel, stride, dilation)[(slice(None), slice(None), *map(slice, dz.shape[2:]))]
+    over_output = ((0, *range(2, 2 + n)),) * 2
+    dk = [
+        xp.tensordot(upstream, window, axes=over_output)  # (F / groups, C / groups, *kernel)
+        for window, upstream in zip(_by_group(view, groups, 1), _by_group(dz, groups, 1), strict=True)
+    ]
+    return xp.concatenate(dk, axis=0)
+
+
+def conv_transpose(
+    x: Any, weight: Any, bias: Any, size: Ints, stride: Ints, padding: Pairs, dilation: Ints, groups: int
+) -> Any:
+    """Transposed convolution: Y[n, f, s i + d k - before] += sum_c X[n,c,i] K[c,f,k], + B[f].
+
+    `weight` is (C, F / groups, *kernel), `size` the spatial size of the result, and `padding` what is taken off.
+    """
+    xp, n = get_array_module(x, weight), weight.ndim - 2
+    filters = weight.shape[1] * groups
+    reach = tuple(s * (m - 1) + d * (k - 1) + 1 for s, m, d, k in _zip(stride, x.shape[2:], dilation, weight.shape[2:]))
+    room = tuple(max(r, before + m) for r, m, (before, _) in zip(reach, size, padding, strict=True))
+    y = xp.zeros((x.shape[0], filters, *room), dtype=xp.result_type(dtype_of(x), dtype_of(weight)))
+    for k in product(*map(range, weight.shape[2:])):
+        at = tuple(slice(d * j, d * j + s * (m - 1) + 1, s) for j, d, s, m in _zip(k, dilation, stride, x.shape[2:]))
+        parts = [
+            xp.moveaxis(xp.tensordot(image, kernel[(..., *k)], axes=((1,), (0,))), -1, 1)
+            for image, kernel in zip(_by_group(x, groups, 1), _by_group(weight, groups, 0), strict=True)
+        ]
+        if x.size:
+            y[(..., *at)] += xp.concatenate(parts, axis=1)
+    y = y[(..., *(slice(before, before + m) for m, (before, _) in zip(size, padding, strict=True)))]
+    return y if bias is None else y + bias.reshape(-1, *(1,) * n)
+
+
+def _zip(*sequences: Any) -> Any:
+    return zip(*sequences, strict=True)
+
+
+def unfold(x: Any, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints) -> Any:
+    """Every window of the zero-padded x, (N, C, *out, *kernel)."""
+    return windows(pad_spatial(x, padding), kernel, stride, dilation)
+
+
+def fold(v: Any, size: Ints, stride: Ints, padding: Pairs, dilation: Ints) -> Any:
+    """The adjoint of `unfold`: each entry added where it came from, (N, C, *out, *kernel) -> (N, C, *size)."""
+    n = len(size)
+    out, kernel = v.shape[2 : 2 + n], v.shape[2 + n :]
+    padded = tuple(m + before + after for m, (before, after) in zip(size, padding, strict=True))
+    x = get_array_module(v).zeros((*v.shape[:2], *padded), dtype=v.dtype)
+    for k in product(*map(range, kernel)):
+        x[(..., *_reached(k, out, stride, dilation))] += v[(..., *k)]
+    return x[(..., *(slice(before, before + m) for m, (before, _) in zip(size, padding, strict=True)))]
+
+
+def _reached(k: Ints, out: Ints, stride: Ints, dilation: Ints) -> tuple[slice, ...]:
+    """The padded input's elements that entry k of each window covers."""
+    return tuple(slice(d * j, d * j + s * (m - 1) + 1 if m else d * j, s) for j, m, s, d in _zip(k, out, stride, dilation))
+
+
+def max_pool(x: Any, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints) -> tuple[Any, Any]:
+    """Z[n,c,p] = max_k X[n, c, s p + d k], and the first winning k of each window (in the flattened kernel).
+
+    The padding never wins: it is minus infinity, or the least integer. A NaN wins.
+    """
+    xp = get_array_module(x)
+    view = windows(pad_spatial(x, padding, lowest(x)), kernel, stride, dilation)
+    flat = view.reshape(*view.shape[: 2 + len(kernel)], -1)
+    winners = flat.argmax(axis=-1)
+    z = xp.take_along_axis(flat, winners[..., None], axis=-1)[..., 0]
+    return z, winners.astype(winner_dtype(kernel))
+
+
+def winner_dtype(kernel: Ints) -> Any:
+    """The smallest integer that can number the entries of a window."""
+    return np.min_scalar_type(max(int(np.prod(kernel)) - 1, 0))
+
+
+def lowest(x: Any) -> Any:
+    """A number that is below or equal to every other of the dtype."""
+    return np.iinfo(x.dtype).min if x.dtype.kind in "iu" else False if x.dtype.kind == "b" else -np.inf
+
+
+def scatter_winners(
+    dz: Any, winners: Any, kernel: Ints, size: Ints, stride: Ints, padding: Pairs, dilation: Ints
+) -> Any:
+    """The gradient of each window given to its winner, overlapping windows added: (N, C, *out) -> (N, C, *size)."""
+    out = dz.shape[2:]
+    padded = tuple(m + before + after for m, (before, after) in zip(size, padding, strict=True))
+    xp = get_array_module(dz)
+    dx = xp.zeros((*dz.shape[:2], *padded), dtype=dz.dtype)
+    for i, k in enumerate(product(*map(range, kernel))):
+        dx[(..., *_reached(k, out, stride, dilation))] += xp.where(winners == i, dz, xp.zeros_like(dz))
+    return dx[(..., *(slice(before, before + m) for m, (before, _) in zip(size, padding, strict=True)))]
+
+
+def gather_winners(
+    x: Any, winners: Any, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints
+) -> Any:
+    """The adjoint of `scatter_winners`: from each window of x the element at the winner's place."""
+    view = unfold(x, kernel, stride, padding, dilation)
+    flat = view.reshape(*view.shape[: 2 + len(kernel)], -1)
+    return get_array_module(x).take_along_axis(flat, winners[..., None].astype(np.intp), axis=-1)[..., 0]

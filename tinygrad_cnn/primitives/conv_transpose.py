@@ -1,0 +1,190 @@
+"""Transposed convolution: every pixel of x stamps a copy of the kernel, scaled, on the output.
+
+    Y[n, f, s i + d k - p] += sum_c X[n, c, i] K[c, f, k]     (Dumoulin and Visin 2016, chapter 4; lecture deck 001)
+
+It is the transpose of the linear map conv2d, so its backward is a convolution: with the upstream gradient dY,
+
+    dX = dY (*) K            the plain correlation, at the same stride, padding and dilation
+    dK = dY correlated with X
+    dB = sum of dY
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinygrad_cnn.backend import shape_of
+from tinygrad_cnn.engine import primitive
+from tinygrad_cnn.kernels import dispatch
+from tinygrad_cnn.primitives.arguments import padding_pairs, per_axis, reach_of, spatial_shape
+from tinygrad_cnn.primitives.conv2d import check_bias, check_kernel, correlation_of_shape, dB, kernel_correlation
+
+
+def dX(dY: Any, x_shape: Any, weight: Any, stride: Any, padding: Any, dilation: Any, groups: Any) -> Any:
+    """dY correlated with the kernel, as it is: what the kernel stamped, it collects."""
+    return correlation_of_shape(
+        x_shape, dY, weight, stride=stride, padding=padding, dilation=dilation, groups=groups
+    )
+
+
+def dK(dY: Any, x: Any, weight_shape: Any, stride: Any, padding: Any, dilation: Any, groups: Any) -> Any:
+    """dY correlated with X."""
+    return kernel_correlation(
+        dY, x, kernel=weight_shape[2:], stride=stride, padding=padding, dilation=dilation, groups=groups
+    )
+
+
+@primitive(x=dX, weight=dK, bias=dB)
+def transposed_convolution(
+    x: Any, weight: Any, bias: Any = None, *, size: Any, stride: Any, padding: Any, dilation: Any, groups: Any
+) -> Any:
+    """Y[n, f, s i + d k - before] += sum_c X[n,c,i] K[c,f,k], + B[f], cut to `size`; any number of spatial axes."""
+    return dispatch.conv_transpose(x, weight, bias, size, stride, padding, dilation, groups)
+
+
+def conv_transpose2d(
+    x: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+    output_size: Any = None,
+) -> Any:
+    """Transposed convolution: every pixel of x adds a scaled copy of the kernel to the output, `stride` apart.
+
+    Args:
+        x: images (N, C, H, W).
+        weight: kernels (C, F / groups, kH, kW).
+        bias: (F,) or None.
+        stride: the distance between the copies, in the output.
+        padding: rows and columns taken *off* the output: an integer, a pair, a pair of pairs, "valid" (nothing),
+            "same" (an output of H stride; an odd one goes off the bottom and right) or "full" (the kernel's reach - 1).
+        output_padding: rows and columns added at the bottom and right, fewer than the stride or dilation: a strided
+            convolution maps several sizes to the same one, and this tells which to return to.
+        groups: as in `conv2d`.
+        dilation: distance between the entries of the kernel.
+        output_size: (H', W') instead of `output_padding`.
+
+    Returns:
+        (N, F, H', W') with H' = (H - 1) stride - top - bottom + dilation (kH - 1) + 1 + output_padding.
+
+    Backward: dX = conv2d(dY, K); dK = dY correlated with X; dB = sum of dY.
+
+    Raises:
+        ValueError: wrong numbers of axes or channels, groups that do not divide, an output of no pixels, an
+            `output_padding` too large, an illegal `output_size` (the legal ones are listed).
+        TypeError: an argument that is no integer.
+
+    >>> import tinygrad_cnn as tg
+    >>> x = tg.tensor([[[[0.0, 1.0], [2.0, 3.0]]]])
+    >>> tg.conv_transpose2d(x, x, stride=2).tolist()
+    [[[[0.0, 0.0, 0.0, 1.0], [0.0, 0.0, 2.0, 3.0], [0.0, 2.0, 0.0, 3.0], [4.0, 6.0, 6.0, 9.0]]]]
+    """
+    return _conv_transpose(
+        "conv_transpose2d", 2, x, weight, bias, stride, padding, output_padding, groups, dilation, output_size
+    )
+
+
+def conv_transpose1d(
+    x: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+    output_size: Any = None,
+) -> Any:
+    """Transposed convolution over one axis: x (N, C, W), weight (C, F / groups, kW). Else as `conv_transpose2d`."""
+    return _conv_transpose(
+        "conv_transpose1d", 1, x, weight, bias, stride, padding, output_padding, groups, dilation, output_size
+    )
+
+
+def conv_transpose3d(
+    x: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+    output_size: Any = None,
+) -> Any:
+    """Transposed convolution over three axes: x (N, C, D, H, W), weight (C, F / groups, kD, kH, kW).
+
+    Else as `conv_transpose2d`.
+    """
+    return _conv_transpose(
+        "conv_transpose3d", 3, x, weight, bias, stride, padding, output_padding, groups, dilation, output_size
+    )
+
+
+def _conv_transpose(
+    operation: str,
+    n: int,
+    x: Any,
+    weight: Any,
+    bias: Any,
+    stride: Any,
+    padding: Any,
+    output_padding: Any,
+    groups: Any,
+    dilation: Any,
+    output_size: Any,
+) -> Any:
+    small = spatial_shape(operation, "x", shape_of(x), n)
+    kernel = spatial_shape(operation, "weight", shape_of(weight), n)
+    stride = per_axis(operation, "stride", stride, n)
+    dilation = per_axis(operation, "dilation", dilation, n)
+    (groups,) = per_axis(operation, "groups", groups, 1)
+    check_kernel(operation, kernel)
+    channels, per_group = shape_of(x)[1], shape_of(weight)[1]
+    if channels % groups:
+        raise ValueError(f"{operation}: groups must divide the {channels} channels of x (shape {shape_of(x)}) but is {groups}")
+    if shape_of(weight)[0] != channels:
+        raise ValueError(
+            f"{operation}: weight (C, F / groups, ...) expects {shape_of(weight)[0]} input channels "
+            f"(weight shape {shape_of(weight)}) but x has {channels} (shape {shape_of(x)})"
+        )
+    check_bias(operation, bias, per_group * groups)
+    if 0 in small:
+        raise ValueError(f"{operation}: x must have at least one pixel but has shape {shape_of(x)}")
+    reach = reach_of(kernel, dilation)
+    unpadded = tuple((m - 1) * s + r for m, s, r in zip(small, stride, reach, strict=True))
+    if padding == "same":
+        wanted = tuple(m * s for m, s in zip(small, stride, strict=True))
+        if output_size is None:
+            output_size = wanted
+        cut = [max(u - m, 0) for u, m in zip(unpadded, wanted, strict=True)]
+        padding = tuple((c // 2, c - c // 2) for c in cut)
+    else:
+        padding = padding_pairs(operation, padding, small, reach, stride)
+    least = tuple(u - before - after for u, (before, after) in zip(unpadded, padding, strict=True))
+    # A convolution with this stride or dilation can't have come from an output that is larger than this.
+    most = tuple(m + max(s, d) - 1 for m, s, d in zip(least, stride, dilation, strict=True))
+    if output_size is None:
+        added = per_axis(operation, "output_padding", output_padding, n, minimum=0)
+        size = tuple(m + a for m, a in zip(least, added, strict=True))
+        if any(m > limit for m, limit in zip(size, most, strict=True)):
+            raise ValueError(
+                f"{operation}: output_padding must be smaller than stride {stride} or dilation {dilation} but is {output_padding}"
+            )
+    else:
+        size = per_axis(operation, "output_size", output_size, n)
+        if any(not low <= m <= high for low, m, high in zip(least, size, most, strict=True)):
+            legal = " x ".join(f"{low}..{high}" if low < high else f"{low}" for low, high in zip(least, most, strict=True))
+            raise ValueError(f"{operation}: output_size {size} is not among the legal sizes {legal}")
+    if any(m < 1 for m in size):
+        raise ValueError(
+            f"{operation}: padding {padding} takes everything off the output: {unpadded} without padding, {size} with it"
+        )
+    operands = (x, weight) if bias is None else (x, weight, bias)
+    return transposed_convolution(
+        *operands, size=size, stride=stride, padding=padding, dilation=dilation, groups=groups
+    )

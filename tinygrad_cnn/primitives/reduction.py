@@ -1,0 +1,123 @@
+"""Reductions over axes: sum, mean, max and min. The backward of a sum is a copy to every summand."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from tinygrad_cnn.backend import dtype_of, get_array_module, shape_of
+from tinygrad_cnn.engine import primitive
+from tinygrad_cnn.primitives.arguments import axes_of
+from tinygrad_cnn.primitives.shape import broadcast_to, reshape
+
+
+def spread(dz: Any, shape: tuple[int, ...], axis: tuple[int, ...]) -> Any:
+    """The gradient of a reduction, given to every element that was reduced."""
+    kept = tuple(1 if i in axis else n for i, n in enumerate(shape))
+    return broadcast_to(reshape(dz, kept), shape)
+
+
+@primitive(x=lambda dz, x_shape, axis: spread(dz, x_shape, axis))
+def _sum(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
+    return x.sum(axis=axis, keepdims=keepdims) if shape_of(x) else x
+
+
+def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The sum over an axis, several, or all; dx = dz, copied to each summand.
+
+    Args:
+        x: any shape.
+        axis: an integer, a tuple of integers, or None for all axes.
+        keepdims: leave the reduced axes in place with size 1.
+
+    Raises:
+        ValueError: an axis that is not there, or comes twice.
+
+    >>> import tinygrad_cnn as tg
+    >>> x = tg.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
+    >>> tg.sum(x, axis=0).numpy()
+    array([4., 6.], dtype=float32)
+    """
+    return _sum(x, axis=axes_of("sum", axis, len(shape_of(x))), keepdims=keepdims)
+
+
+def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The mean over an axis, several, or all: sum / n; dx = dz / n. Arguments and errors as `sum`."""
+    shape = shape_of(x)
+    axes = axes_of("mean", axis, len(shape))
+    return _sum(x, axis=axes, keepdims=keepdims) / math.prod(shape[i] for i in axes)
+
+
+def _best(x: Any, axis: tuple[int, ...], keepdims: bool, ties: str, sign: int) -> tuple[Any, Any]:
+    """The largest (sign 1) or smallest (sign -1) elements, and the share of the gradient that each element gets."""
+    if not shape_of(x):
+        return x, 1
+    xp = get_array_module(x)
+    best = x.max(axis=axis, keepdims=True) if sign > 0 else x.min(axis=axis, keepdims=True)
+    winners = (x == best) | (x != x)  # a NaN is the result where there is one, so it is the winner
+    if ties == "split":
+        count = winners.sum(axis=axis, keepdims=True)
+        shares = winners / count.astype(x.dtype) if dtype_of(x) != object else winners * _reciprocals(count)
+    else:
+        # The first winner in the order of the flattened reduced axes.
+        last = tuple(range(x.ndim - len(axis), x.ndim))
+        moved = xp.moveaxis(winners, axis, last)
+        flat = moved.reshape(*moved.shape[: x.ndim - len(axis)], -1)
+        first = xp.arange(flat.shape[-1]) == flat.argmax(axis=-1)[..., None]
+        shares = xp.moveaxis(first.reshape(moved.shape), last, axis)
+    return best if keepdims else best.reshape([n for i, n in enumerate(x.shape) if i not in axis])[()], shares
+
+
+def _reciprocals(count: Any) -> Any:
+    """1 / count, exactly."""
+    from fractions import Fraction
+
+    import numpy as np
+
+    return np.frompyfunc(lambda n: Fraction(1, int(n)), 1, 1)(count)
+
+
+def _shared(dz: Any, shares: Any, x_shape: tuple[int, ...], axis: tuple[int, ...]) -> Any:
+    return spread(dz, x_shape, axis) * shares
+
+
+@primitive(auxiliary=["shares"], x=_shared)
+def _max(x: Any, *, axis: tuple[int, ...], keepdims: bool, ties: str) -> Any:
+    return _best(x, axis, keepdims, ties, 1)
+
+
+@primitive(auxiliary=["shares"], x=_shared)
+def _min(x: Any, *, axis: tuple[int, ...], keepdims: bool, ties: str) -> Any:
+    return _best(x, axis, keepdims, ties, -1)
+
+
+def max(x: Any, axis: Any = None, keepdims: bool = False, ties: str = "first") -> Any:
+    """The largest element over an axis, several, or all.
+
+    The gradient goes to the winner. Among several, `ties="first"` gives it to the first in memory order, as max-pool
+    does, and `ties="split"` to each an equal share.
+
+    Raises:
+        ValueError: an axis that is not there, an empty axis, or another `ties`.
+
+    >>> import tinygrad_cnn as tg
+    >>> x = tg.tensor([3.0, 1.0, 3.0], requires_grad=True)
+    >>> tg.grad(tg.max(x), x)[0].tolist(), tg.grad(tg.max(x, ties="split"), x)[0].tolist()
+    ([1.0, 0.0, 0.0], [0.5, 0.0, 0.5])
+    """
+    return _max(x, axis=_checked("max", x, axis, ties), keepdims=keepdims, ties=ties)
+
+
+def min(x: Any, axis: Any = None, keepdims: bool = False, ties: str = "first") -> Any:
+    """The smallest element over an axis, several, or all; `ties` and errors as `max`."""
+    return _min(x, axis=_checked("min", x, axis, ties), keepdims=keepdims, ties=ties)
+
+
+def _checked(operation: str, x: Any, axis: Any, ties: str) -> tuple[int, ...]:
+    if ties not in ("first", "split"):
+        raise ValueError(f"{operation}: ties must be 'first' or 'split' but is {ties!r}")
+    shape = shape_of(x)
+    axes = axes_of(operation, axis, len(shape))
+    if any(shape[i] == 0 for i in axes):
+        raise ValueError(f"{operation}: an empty axis has no largest or smallest element (shape {shape}, axis {axis})")
+    return axes

@@ -1,0 +1,206 @@
+"""Rearranging elements: each backward puts every gradient back where its element came from."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tinygrad_cnn import backend
+from tinygrad_cnn.backend import get_array_module, shape_of
+from tinygrad_cnn.engine import Variable, primitive
+from tinygrad_cnn.primitives.arguments import axes_of, axis_of
+
+
+@primitive(x=lambda dz, x_shape: _reshape(dz, shape=x_shape))
+def _reshape(x: Any, *, shape: tuple[int, ...]) -> Any:
+    return x.reshape(shape) if hasattr(x, "reshape") else get_array_module(x).array(x, dtype=object).reshape(shape)
+
+
+def reshape(x: Any, shape: Any) -> Any:
+    """The same elements in another shape; one entry may be -1 and is then worked out.
+
+    Raises:
+        ValueError: a shape with another number of elements.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.reshape(tg.tensor([[1, 2, 3], [4, 5, 6]]), (3, -1)).shape
+    (3, 2)
+    """
+    shape = tuple(shape) if isinstance(shape, tuple | list) else (shape,)
+    old = shape_of(x)
+    if shape == old:
+        return x
+    known = math.prod(n for n in shape if n != -1)
+    fits = math.prod(old) == known if -1 not in shape else known > 0 and math.prod(old) % known == 0
+    if shape.count(-1) > 1 or not fits or any(n < -1 for n in shape):
+        raise ValueError(f"reshape: shape {old} has {math.prod(old)} elements, which do not fill {shape}")
+    return _reshape(x, shape=shape)
+
+
+@primitive(x=lambda dz, axes: _transpose(dz, axes=tuple(int(i) for i in np.argsort(axes))))
+def _transpose(x: Any, *, axes: tuple[int, ...]) -> Any:
+    return x.transpose(axes)
+
+
+def transpose(x: Any, axes: Any = None) -> Any:
+    """The axes in another order, all reversed by default; the gradient is put back in the old order.
+
+    Raises:
+        ValueError: axes that are no permutation of the tensor's.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.transpose(tg.tensor([[1, 2, 3]])).shape
+    (3, 1)
+    """
+    ndim = len(shape_of(x))
+    order = tuple(reversed(range(ndim))) if axes is None else axes_of("transpose", axes, ndim)
+    if len(order) != ndim:
+        raise ValueError(f"transpose: expected an order of all {ndim} axes but got {axes}")
+    return _transpose(x, axes=order) if ndim else x
+
+
+@primitive(x=lambda dz: dz)  # the engine sums over the axes that were broadcast
+def _broadcast_to(x: Any, *, shape: tuple[int, ...]) -> Any:
+    return get_array_module(x).broadcast_to(x, shape)
+
+
+def broadcast_to(x: Any, shape: tuple[int, ...]) -> Any:
+    """x repeated to a larger shape as NumPy broadcasts; the gradient is the sum over the repetitions.
+
+    Raises:
+        ValueError: a shape that x does not broadcast to.
+    """
+    old, shape = shape_of(x), tuple(shape)
+    if old == shape:
+        return x
+    if len(old) > len(shape) or any(n not in (1, m) for n, m in zip(old[::-1], shape[::-1], strict=False)):
+        raise ValueError(f"broadcast_to: shape {old} does not broadcast to {shape}")
+    return _broadcast_to(x, shape=shape)
+
+
+@primitive(x=lambda dz, x_shape, index: _scatter(dz, shape=x_shape, index=index))
+def _getitem(x: Any, *, index: Any) -> Any:
+    return x[index]
+
+
+@primitive(dz=lambda g, index: _getitem(g, index=index))
+def _scatter(dz: Any, *, shape: tuple[int, ...], index: Any) -> Any:
+    """Zeros of the shape, with dz added at the index; an element taken twice gets both gradients."""
+    xp = get_array_module(dz)
+    z = xp.zeros(shape, dtype=backend.dtype_of(dz))
+    parts = index if isinstance(index, tuple) else (index,)
+    if all(part is None or part is Ellipsis or isinstance(part, slice | int | np.integer) for part in parts):
+        z[index] = dz  # a basic index takes no element twice
+    else:
+        xp.add.at(z, index, dz)
+    return z
+
+
+def getitem(x: Any, index: Any) -> Any:
+    """x[index], basic and advanced; the gradient is added at the index into zeros.
+
+    Index arrays are copied, so that changing them later does not change the graph.
+
+    Raises:
+        IndexError: out of bounds, or an index that NumPy refuses.
+    """
+    parts = tuple(_index_part(part) for part in (index if isinstance(index, tuple) else (index,)))
+    if not shape_of(x) and any(part is not None and part is not Ellipsis for part in parts):
+        raise IndexError(f"index: a tensor without axes can't be indexed by {index!r}")
+    return _getitem(x, index=parts)
+
+
+def _index_part(part: Any) -> Any:
+    if isinstance(part, Variable):
+        part = part._array
+    if isinstance(part, list):
+        part = np.array(part, dtype=None if part else np.intp)
+    return part.copy() if shape_of(part) else part
+
+
+@primitive(xs=lambda dz, index, axis, starts: _getitem(dz, index=_between(axis, starts[index], starts[index + 1])))
+def _concatenate(*xs: Any, axis: int, starts: tuple[int, ...]) -> Any:
+    return get_array_module(*xs).concatenate(xs, axis=axis)
+
+
+def _between(axis: int, start: int, stop: int) -> tuple[slice, ...]:
+    return (*(slice(None),) * axis, slice(start, stop))
+
+
+def concatenate(tensors: Any, axis: int = 0) -> Any:
+    """Tensors joined along an existing axis; each gets its own part of the gradient.
+
+    Raises:
+        ValueError: none given, an axis that is not there, or shapes that differ on another axis.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.concatenate([tg.tensor([1.0]), tg.tensor([2.0, 3.0])]).numpy()
+    array([1., 2., 3.], dtype=float32)
+    """
+    tensors = tuple(tensors)
+    if not tensors:
+        raise ValueError("concatenate: expected at least one tensor")
+    shapes = [shape_of(x) for x in tensors]
+    axis = axis_of("concatenate", axis, len(shapes[0]))
+    if len({(*shape[:axis], None, *shape[axis + 1 :]) for shape in shapes}) > 1:
+        raise ValueError(f"concatenate: shapes may differ on axis {axis} only but are {', '.join(map(str, shapes))}")
+    starts = [0]
+    for shape in shapes:
+        starts.append(starts[-1] + shape[axis])
+    return _concatenate(*tensors, axis=axis, starts=tuple(starts))
+
+
+def stack(tensors: Any, axis: int = 0) -> Any:
+    """Tensors of one shape joined along a new axis.
+
+    Raises:
+        ValueError: none given, shapes that differ, or an axis that is not there.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.stack([tg.tensor(1.0), tg.tensor(2.0)]).numpy()
+    array([1., 2.], dtype=float32)
+    """
+    tensors = tuple(tensors)
+    shapes = {shape_of(x) for x in tensors}
+    if len(shapes) != 1:
+        raise ValueError(f"stack: expected tensors of one shape but got {sorted(shapes) or 'none'}")
+    (shape,) = shapes
+    axis = axis_of("stack", axis, len(shape) + 1)
+    return concatenate([reshape(x, (*shape[:axis], 1, *shape[axis:])) for x in tensors], axis)
+
+
+@primitive(x=lambda dz, axis: _flip(dz, axis=axis))
+def _flip(x: Any, *, axis: tuple[int, ...]) -> Any:
+    return x[tuple(slice(None, None, -1) if i in axis else slice(None) for i in range(x.ndim))]
+
+
+def flip(x: Any, axis: Any = None) -> Any:
+    """The order of the elements reversed along an axis, several, or all; the gradient is flipped back."""
+    return _flip(x, axis=axes_of("flip", axis, len(shape_of(x))))
+
+
+def rot180(x: Any) -> Any:
+    """A kernel rotated by 180 degrees: flipped along every axis behind the first two, (F, C, kH, kW).
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.rot180(tg.tensor([[[[1, 2], [3, 4]]]])).tolist()
+    [[[[4, 3], [2, 1]]]]
+    """
+    ndim = len(shape_of(x))
+    if ndim < 3:
+        raise ValueError(f"rot180: expected a kernel (F, C, spatial axes) but the shape is {shape_of(x)}")
+    return _flip(x, axis=tuple(range(2, ndim)))
+
+
+@primitive(x=lambda dz, device, source: transfer(dz, device=source, source=device))
+def transfer(x: Any, *, device: str, source: str) -> Any:
+    """x moved from the device `source` to `device`; the gradient is moved back."""
+    return backend.to_device(x, device)
+
+
+@primitive(x=lambda dz: dz)  # the engine casts the gradient back
+def cast(x: Any, *, dtype: Any) -> Any:
+    """x in another dtype."""
+    return x.astype(dtype) if hasattr(x, "astype") else np.array(x).astype(dtype)[()]

@@ -1,0 +1,250 @@
+"""The backward walk: from the outputs, last created node first, each rule run once on the total of what arrived.
+
+Collect what is reachable, sort once by creation number, walk: an operand is always older than its use, so the order of
+creation is a topological order and nothing recurses. What every operation would otherwise repeat is done here once:
+a gradient is summed over the axes that were broadcast and cast to the dtype of its operand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from contextlib import nullcontext
+from fractions import Fraction
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+
+from tinygrad_cnn import backend, diagnostics
+from tinygrad_cnn.engine import KEPT_SIZE, Node, Variable, is_debugging, recording
+
+# A scalar of the operand's own type needs no look at shape and dtype.
+_SCALARS = frozenset({np.float16, np.float32, np.float64, np.longdouble, Fraction})
+
+
+def nodes(*variables: Variable) -> list[Node]:
+    """Every node that the variables were computed from, constants too, in the order of creation.
+
+    >>> import tinygrad_cnn as tg
+    >>> a = tg.tensor(2.0, requires_grad=True, name="a")
+    >>> [node.name or node.primitive.name for node in nodes(tg.exp(a) * a)]
+    ['a', 'exp', 'multiply']
+    """
+    return _reachable([v.node for v in variables if v.node is not None], with_constants=True)[::-1]
+
+
+def backward(
+    variable: Variable, gradient: Any = None, retain_graph: bool = False, create_graph: bool = False
+) -> None:
+    """Walk back from `variable` and add to the `.grad` of every leaf, and of every tensor with `retain_grad()`."""
+    root = _root(variable, "backward")
+    seed = _seed(variable, gradient, create_graph, "backward", "gradient")
+    order = _reachable([root])
+    arrived = _walk(order, {root: seed}, variable._wrap, create_graph, free=not (retain_graph or create_graph))
+    for node, total in arrived.items():  # only now, so that a walk that failed has changed no gradient
+        target = node.target and node.target()
+        if target is not None:
+            total = total if isinstance(total, Variable) else variable._wrap(total, None)
+            target._grad = total if target._grad is None else target._grad + total
+
+
+def grad(
+    outputs: Any, inputs: Any, grad_outputs: Any = None, create_graph: bool = False, allow_unused: bool = False
+) -> tuple[Any, ...]:
+    """The gradients of `outputs`, each weighted by its entry of `grad_outputs` and summed, for each of `inputs`.
+
+    No `.grad` is touched, the graph stays usable, and only the paths that lead to an input are walked.
+
+    Args:
+        outputs: a tensor or a sequence of tensors; one of more than one element needs its `grad_outputs`.
+        inputs: a tensor or a sequence of tensors with `requires_grad`, leaves or not.
+        grad_outputs: an upstream gradient of the output's shape for each output; None means 1.
+        create_graph: record the walk too, so that the results can be differentiated again.
+        allow_unused: give None for an input that the outputs do not depend on, instead of an error.
+
+    Returns:
+        A tuple with one tensor (or None) for each input, of its shape and dtype.
+
+    Raises:
+        ValueError: an input without `requires_grad`, one that is not used, a wrong number or shape of `grad_outputs`.
+        RuntimeError: the graph was freed by `backward()`.
+
+    >>> import tinygrad_cnn as tg
+    >>> x = tg.tensor(3.0, requires_grad=True)
+    >>> (dx,) = tg.grad(x * x * x, x, create_graph=True)
+    >>> (ddx,) = tg.grad(dx, x)
+    >>> dx.item(), ddx.item()
+    (27.0, 18.0)
+    """
+    outputs, inputs = _sequence(outputs), _sequence(inputs)
+    upstream = [None] * len(outputs) if grad_outputs is None else _sequence(grad_outputs)
+    if len(upstream) != len(outputs):
+        raise ValueError(f"grad: {len(outputs)} outputs need as many grad_outputs but {len(upstream)} came")
+    for i, x in enumerate(inputs):
+        if not isinstance(x, Variable) or x.node is None or not x.node.requires_grad:
+            raise ValueError(f"grad: inputs[{i}] must be a tensor that requires a gradient but is {x!r}")
+    pending: dict[Node, Any] = {}
+    for i, (output, gradient) in enumerate(zip(outputs, upstream, strict=True)):
+        root = _root(output, "grad")
+        seed = _seed(output, gradient, create_graph, "grad", f"grad_outputs[{i}]")
+        pending[root] = pending[root] + seed if root in pending else seed
+    order = _reachable(pending)
+    wanted = {x.node for x in inputs}
+    leading = set(wanted)
+    for node in reversed(order):  # oldest first: a node leads to an input when one of its operands does
+        if not leading.isdisjoint(node.parents):
+            leading.add(node)
+    wrap = outputs[0]._wrap if outputs else None
+    arrived = _walk([node for node in order if node in leading], pending, wrap, create_graph, False, wanted, leading)
+    results = []
+    for i, x in enumerate(inputs):
+        total = arrived.get(x.node)
+        if total is None and not allow_unused:
+            raise ValueError(f"grad: the outputs do not depend on inputs[{i}], {x!r}; with allow_unused=True it is None")
+        results.append(total if total is None or isinstance(total, Variable) else wrap(total, None))
+    return tuple(results)
+
+
+def _reachable(roots: Iterable[Node], with_constants: bool = False) -> list[Node]:
+    """The roots and all that is behind them, last created first."""
+    seen = set(roots)
+    stack = list(seen)
+    while stack:
+        for parent in stack.pop().parents:
+            if parent not in seen and (parent.requires_grad or with_constants):
+                seen.add(parent)
+                stack.append(parent)
+    return sorted(seen, key=attrgetter("number"), reverse=True)
+
+
+def _walk(
+    order: list[Node],
+    pending: dict[Node, Any],
+    wrap: Callable[[Any, Node | None], Any] | None,
+    create_graph: bool,
+    free: bool,
+    wanted: Collection[Node] = (),
+    leading: Collection[Node] | None = None,
+) -> dict[Node, Any]:
+    """Run the rules along `order`; `pending` holds what has arrived at a node so far, at first the seeds.
+
+    Returns the total at each node that is `wanted` or is a tensor's target. With `leading`, only those nodes' gradients
+    are computed. With `free`, a node lets go of what it kept as soon as its rules have run.
+    """
+    debugging = is_debugging()
+    arrived = {}
+    node = None
+    try:
+        with recording() if create_graph else nullcontext():
+            for node in order:
+                total = pending.pop(node, None)
+                if total is None:  # only operands without a rule lead here
+                    continue
+                if node.target is not None or node in wanted:
+                    arrived[node] = total
+                if debugging or getattr(total, "size", 1) <= KEPT_SIZE:
+                    node.gradient = total._array if create_graph else total
+                plan = node.plan
+                if plan is None:
+                    continue
+                saved = node.saved
+                if saved is None:
+                    raise RuntimeError(_freed_message(node))
+                if create_graph:
+                    saved = _as_variables(node, wrap)
+                parents = node.parents
+                for operand, rule, positions in plan.rules:
+                    parent = parents[operand]
+                    if leading is not None and parent not in leading:
+                        continue
+                    gradient = rule(total, *[saved[i] for i in positions])
+                    if type(gradient) is not type(parent.value) or type(gradient) not in _SCALARS:
+                        gradient = _fit(gradient, parent, node)
+                    if debugging:
+                        name = f"{plan.primitive.name}, backward to operand {operand}"
+                        diagnostics.check_finite(name, gradient, [total, *saved])
+                    earlier = pending.get(parent)
+                    pending[parent] = gradient if earlier is None else earlier + gradient
+                if free:
+                    node.saved = None
+    except Exception as error:
+        if where := getattr(node, "where", None):
+            error.add_note(f"in the backward walk at {node!r}, recorded at {where}")
+        raise
+    return arrived
+
+
+def _as_variables(node: Node, wrap: Any) -> list[Any]:
+    """What the node kept, with operands and result as recorded variables, so that a rule on them is recorded."""
+    saved = list(node.saved)
+    plan = node.plan
+    assert plan is not None
+    result = len(node.parents) + len(plan.primitive.auxiliary)
+    for i, position in enumerate(plan.kept):
+        if position < len(node.parents):
+            if hasattr(saved[i], "dtype") or node.parents[position].requires_grad:  # a plain number stays one
+                saved[i] = wrap(saved[i], node.parents[position])
+        elif position == result:
+            saved[i] = wrap(saved[i], node)
+    return saved
+
+
+def _fit(gradient: Any, parent: Node, node: Node) -> Any:
+    """The gradient in the operand's shape, summed over the axes that broadcasting added or stretched, and dtype."""
+    shape, wanted = backend.shape_of(gradient), parent.shape
+    if shape != wanted:
+        added = len(shape) - len(wanted)
+        stretched = tuple(added + i for i, n in enumerate(wanted) if n == 1 and added + i < len(shape))
+        if added < 0 or any(n not in (1, m) for n, m in zip(wanted, shape[added:], strict=True)):
+            name = node.primitive.name if node.primitive else ""
+            raise RuntimeError(f"{name}: a backward rule gave shape {shape} for an operand of shape {wanted}")
+        gradient = gradient.sum(axis=(*range(added), *stretched), keepdims=True)
+        if added:
+            gradient = gradient.reshape(wanted)
+    dtype, wanted_dtype = backend.dtype_of(gradient), parent.dtype
+    if dtype != wanted_dtype and dtype.kind != "O":
+        gradient = gradient.astype(wanted_dtype)
+    return gradient
+
+
+def _root(variable: Any, operation: str) -> Node:
+    if not isinstance(variable, Variable):
+        raise TypeError(f"{operation}: expected a tensor but got {type(variable).__name__}")
+    if variable.node is None or not variable.node.requires_grad:
+        raise ValueError(
+            f"{operation}: {variable!r} has no graph behind it: "
+            "no tensor with requires_grad=True took part, or it was computed inside no_grad()"
+        )
+    return variable.node
+
+
+def _seed(variable: Variable, gradient: Any, create_graph: bool, operation: str, argument: str) -> Any:
+    """The upstream gradient at an output: the caller's, or 1 for a single element."""
+    array = variable._array
+    shape = backend.shape_of(array)
+    if gradient is None:
+        if getattr(array, "size", 1) != 1:
+            raise ValueError(f"{operation}: an output of shape {shape} needs {argument} of the same shape; without it, sum()")
+        seed = backend.ones_like(array)
+    else:
+        seed = gradient._array if isinstance(gradient, Variable) else backend.as_array(gradient, like=array)
+        if backend.shape_of(seed) != shape:
+            raise ValueError(f"{operation}: {argument} must have the output's shape {shape} but has {backend.shape_of(seed)}")
+        if backend.device_of(seed) != backend.device_of(array):
+            raise ValueError(
+                f"{operation}: {argument} is on {backend.device_of(seed)} but the output on {backend.device_of(array)}"
+            )
+    if not create_graph:
+        return seed
+    return gradient if isinstance(gradient, Variable) else variable._wrap(seed, None)
+
+
+def _sequence(given: Any) -> list[Any]:
+    return [given] if isinstance(given, Variable) or not isinstance(given, Iterable) else list(given)
+
+
+def _freed_message(node: Node) -> str:
+    return (
+        f"backward: the graph behind this output was freed by an earlier backward(), at {node!r}. Compute the output "
+        "again, call the first backward(retain_graph=True), or add the losses and call backward() once"
+    )

@@ -187,7 +187,7 @@ def as_array(data: Any, dtype: Any = None, device: str | None = None, like: Any 
             array = xp.array(data)
         except ValueError as error:
             raise ValueError(f"tensor: expected a regular nested sequence of numbers; {error}") from error
-        if array.dtype.kind == "f" and not keeps_dtype:
+        if array.dtype.kind == "f" and not keeps_dtype and dtype is None:  # an asked-for dtype gets every digit
             array = array.astype(_default_dtype)
         if array.dtype.kind in "USmMV":
             raise TypeError(f"tensor: expected numbers but got elements of type {array.dtype}")

@@ -1,4 +1,12 @@
-"""tinygrad_cnn: an imperative autograd engine that grows from the scalar graph to the tensor graph."""
+"""tinygrad_cnn: an imperative autograd engine that grows from the scalar graph to the tensor graph.
+
+The public face: names only. `import tinygrad_cnn as tg`; the packages `tg.nn`, `tg.optim`, `tg.data`, `tg.training`,
+`tg.verify` and `tg.viz` are imported when they are first used.
+"""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Any
 
 from tinygrad_cnn.backend import get_default_device, get_default_dtype, manual_seed, set_default_device, set_default_dtype
 from tinygrad_cnn.engine import debug, no_grad
@@ -31,3 +39,21 @@ from tinygrad_cnn.tensor import Tensor, get_array_module, tensor
 from tinygrad_cnn.walk import grad
 
 __version__ = "0.1.0"
+
+_SUBMODULES = ("data", "nn", "optim", "training", "verify", "viz")
+
+# In the source tree viz/ lies beside this package; an installation has it inside.
+if (_tree := Path(__file__).parent.parent).joinpath("viz", "__init__.py").is_file() and "viz" not in {
+    path.name for path in Path(__file__).parent.iterdir()
+}:
+    __path__.append(str(_tree))
+
+
+def __getattr__(name: str) -> Any:
+    if name in _SUBMODULES:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted((*globals(), *_SUBMODULES))

@@ -21,7 +21,9 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ContextDecorator
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import partial, wraps
+from operator import itemgetter
 from typing import Any, ClassVar, NamedTuple
 from weakref import ref
 
@@ -32,13 +34,19 @@ from tinygrad_cnn import backend, diagnostics
 KEPT_SIZE = 1024
 """A node keeps its value and gradient for pictures up to this many elements; under `debug()` it keeps every one."""
 
-_numbers = itertools.count(1)
+SCALARS = frozenset({np.float16, np.float32, np.float64, np.longdouble, Fraction})
+"""Single numbers, which two of one type need no look at shape and dtype."""
+
+_number = itertools.count(1).__next__
 _ndarray = np.ndarray
+_new = object.__new__
+_NO_OPTIONS: dict[str, Any] = {}
 
 
 class _Mode(threading.local):
     recording = True
     debug = False
+    plain = True  # recording and not debugging: what the short paths look at
 
 
 _mode = _Mode()
@@ -64,10 +72,14 @@ class no_grad(ContextDecorator):
     def __enter__(self) -> None:
         # One instance may be entered again inside itself, so what was before is a stack.
         self.__dict__.setdefault("_before", []).append(getattr(_mode, self._mode_name))
-        setattr(_mode, self._mode_name, self._mode_inside)
+        self._set(self._mode_inside)
 
     def __exit__(self, *exception: object) -> None:
-        setattr(_mode, self._mode_name, self.__dict__["_before"].pop())
+        self._set(self.__dict__["_before"].pop())
+
+    def _set(self, value: bool) -> None:
+        setattr(_mode, self._mode_name, value)
+        _mode.plain = _mode.recording and not _mode.debug
 
 
 class recording(no_grad):
@@ -107,7 +119,7 @@ class Unkept(NamedTuple):
 
 def kept(value: Any) -> Any:
     """What a node keeps of a value for pictures: itself while it is small, else its shape and dtype."""
-    if getattr(value, "size", 1) > KEPT_SIZE and not _mode.debug:
+    if type(value) not in SCALARS and getattr(value, "size", 1) > KEPT_SIZE and not _mode.debug:
         return Unkept(value.shape, value.dtype)
     return value
 
@@ -125,18 +137,27 @@ class Node:
     )  # fmt: skip
     requires_grad: ClassVar[bool] = True
 
-    def __init__(
-        self, plan: Plan | None, parents: tuple[Node, ...], saved: Any, options: dict[str, Any], value: Any
-    ) -> None:
-        self.plan = plan
-        self.parents = parents
-        self.saved = saved
-        self.options = options
-        self.value = value
-        self.number = next(_numbers)
-        self.gradient: Any = None
-        self.name: str | None = None
-        self.target: ref[Variable] | None = None
+    plan: Plan | None
+    parents: tuple[Node, ...]
+    saved: tuple[Any, ...] | None
+    options: dict[str, Any]
+    value: Any
+    number: int
+    gradient: Any
+    name: str | None
+    target: ref[Variable] | None
+    where: Any
+
+    def __init__(self, value: Any, name: str | None = None, target: ref[Variable] | None = None) -> None:
+        """A node without parents; that of an operation is made by `_result`."""
+        self.plan = None
+        self.parents = self.saved = ()
+        self.options = _NO_OPTIONS
+        self.value = value if type(value) in SCALARS else kept(value)
+        self.number = _number()
+        self.gradient = None
+        self.name = name
+        self.target = target
 
     @property
     def primitive(self) -> Primitive | None:
@@ -164,13 +185,8 @@ class Node:
 class Leaf(Node):
     """The node of a tensor that was made with `requires_grad=True`: where a gradient arrives."""
 
+    # `target` is a weak reference: the tensor holds its node, and a strong one would be a cycle that outlives both.
     __slots__ = ()
-
-    def __init__(self, variable: Variable) -> None:
-        super().__init__(None, (), (), {}, kept(variable._array))
-        # Weak, since the tensor holds its node: a strong reference would be a cycle that outlives both.
-        self.target = ref(variable)
-        self.name = variable._name
 
 
 class Constant(Node):
@@ -178,10 +194,6 @@ class Constant(Node):
 
     __slots__ = ()
     requires_grad = False
-
-    def __init__(self, value: Any, name: str | None = None) -> None:
-        super().__init__(None, (), (), {}, kept(value))
-        self.name = name
 
 
 class Variable:
@@ -204,10 +216,11 @@ class Plan:
     """What a node keeps and which rules a walk runs, for one primitive and one set of operands that want gradients."""
 
     primitive: Primitive
-    kept: tuple[int, ...]  # positions in the frame (*operands, *auxiliaries, z)
+    kept: tuple[int, ...]  # positions in the frame (*operands, *auxiliaries, z), ascending
+    take: Callable[[tuple[Any, ...]], tuple[Any, ...]]  # these positions of a frame
     shapes: tuple[int, ...]  # operands of which only the shape is kept
     options: tuple[str, ...]
-    rules: tuple[tuple[int, Callable[..., Any], tuple[int, ...]], ...]  # operand, rule, positions in `saved`
+    rules: tuple[tuple[int, Callable[..., Any], tuple[int, ...]], ...]  # operand, rule, positions of its arguments
 
 
 class Primitive:
@@ -238,19 +251,19 @@ class Primitive:
 
     def apply(self, operands: tuple[Any, ...], options: dict[str, Any]) -> Any:
         """Compute the result; record it where an operand wants a gradient. Plain arrays in give a plain array out."""
-        arrays = []
+        arrays, nodes = [], []
         wanting, bit = 0, 1  # the operands that want a gradient, as a bit set
         variable = None
         for x in operands:
+            node = None
             if isinstance(x, Variable):
-                variable = x
-                node = x.node
+                variable, node, x = x, x.node, x._array
                 if node is not None and node.requires_grad:
                     wanting += bit
-                x = x._array
             elif type(x) is list:
                 x = backend.as_array(x)
             arrays.append(x)
+            nodes.append(node)
             bit += bit
         try:
             z = self.forward(*arrays, **options)
@@ -264,42 +277,33 @@ class Primitive:
             return z
         if _mode.debug:
             diagnostics.check_finite(self.name, z, arrays)
-        if not wanting or not _mode.recording:
-            return variable._wrap(z, None)
-        plan = self._plan(wanting, len(arrays))
+        plan = self._plan(wanting, len(arrays)) if wanting and _mode.recording else None
         if plan is None:
             return variable._wrap(z, None)
-        return variable._wrap(z, self._record(plan, operands, arrays, auxiliaries, z, options))
-
-    def _record(
-        self,
-        plan: Plan,
-        operands: tuple[Any, ...],
-        arrays: list[Any],
-        auxiliaries: Iterable[Any],
-        z: Any,
-        options: dict[str, Any],
-    ) -> Node:
-        parents = []
-        for i, x in enumerate(operands):
-            if isinstance(x, Variable):
-                if x.node is None:
-                    x.node = Constant(x._array, x._name)
-                parents.append(x.node)
-            else:
-                if isinstance(arrays[i], _ndarray):
-                    arrays[i] = arrays[i].copy()  # the caller may still change this array; the graph may not
-                parents.append(Constant(arrays[i]))
-        frame = (*arrays, *auxiliaries, z)
-        saved = [frame[i] for i in plan.kept]
+        if None in nodes:
+            self._add_constants(operands, arrays, nodes)
+        saved = plan.take((*arrays, *auxiliaries, z))
         if plan.shapes:
-            saved += [backend.shape_of(arrays[i]) for i in plan.shapes]
+            saved += tuple([backend.shape_of(arrays[i]) for i in plan.shapes])
         if plan.options:
-            saved += [options[name] for name in plan.options]
-        node = Node(plan, tuple(parents), saved, options, kept(z))
+            saved += tuple([options[name] for name in plan.options])
+        result = _result(type(variable), z, plan, tuple(nodes), saved, options)
         if _mode.debug:
-            node.where = diagnostics.users_line()
-        return node
+            result.node.where = diagnostics.users_line()
+        return result
+
+    @staticmethod
+    def _add_constants(operands: tuple[Any, ...], arrays: list[Any], nodes: list[Node | None]) -> None:
+        """Give each operand without a node the node of a constant."""
+        for i, x in enumerate(operands):
+            if nodes[i] is None:
+                if isinstance(x, Variable):
+                    x.node = Constant(x._array, x._name)
+                    nodes[i] = x.node
+                else:
+                    if isinstance(arrays[i], _ndarray):
+                        arrays[i] = arrays[i].copy()  # the caller may still change this array; the graph may not
+                    nodes[i] = Constant(arrays[i])
 
     def _plan(self, wanting: int, count: int) -> Plan | None:
         """The plan for `count` operands, of which the bit set `wanting` wants gradients; None without any rule."""
@@ -328,12 +332,21 @@ class Primitive:
         if not requests:
             return None
         saved = list(dict.fromkeys(source for _, _, sources in requests for source in sources))
-        saved.sort(key=lambda source: ("value", "shape", "option").index(source[0]))
+        saved.sort(key=lambda source: (("value", "shape", "option").index(source[0]), source[1]))
         kept, shapes, options = (
             tuple(key for kind, key in saved if kind == wanted) for wanted in ("value", "shape", "option")
         )
         rules = tuple((i, rule, tuple(map(saved.index, sources))) for i, rule, sources in requests)
-        return Plan(self, kept, shapes, options, rules)
+        return Plan(self, kept, _taker(kept), shapes, options, rules)
+
+
+def _taker(positions: tuple[int, ...]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
+    """A function that takes these ascending positions out of a tuple, as a tuple."""
+    if not positions:
+        return itemgetter(slice(0))
+    if positions[-1] - positions[0] == len(positions) - 1:
+        return itemgetter(slice(positions[0], positions[-1] + 1))
+    return itemgetter(*positions)
 
 
 def primitive(
@@ -348,13 +361,72 @@ def primitive(
 
     def decorate(forward: Callable[..., Any]) -> Callable[..., Any]:
         definition = Primitive(forward, rules, auxiliary)
-        apply = definition.apply
-
-        @wraps(forward)
-        def call(*operands: Any, **options: Any) -> Any:
-            return apply(operands, options)
-
+        call = wraps(forward)(_call_of(definition))
         call.primitive = definition  # type: ignore[attr-defined]
         return call
 
     return decorate
+
+
+def _call_of(definition: Primitive) -> Callable[..., Any]:
+    """The function that applies a primitive.
+
+    A scalar graph is made of one- and two-operand primitives without options, and spends its time between their
+    arithmetic: for those `apply` is written out, for operands that are all recorded tensors.
+    """
+    apply, forward = definition.apply, definition.forward
+    if definition.option_names or definition.auxiliary or definition.is_variadic or len(definition.operand_names) > 2:
+        return lambda *operands, **options: apply(operands, options)
+
+    if len(definition.operand_names) == 1:
+        plan_of_one = definition._plan(0b1, 1)
+
+        def call_one(x: Any) -> Any:
+            if plan_of_one is not None and isinstance(x, Variable) and _mode.plain:
+                m = x.node
+                if m is not None and m.requires_grad:
+                    a = x._array
+                    z = forward(a)
+                    return _result(type(x), z, plan_of_one, (m,), plan_of_one.take((a, z)))
+            return apply((x,), _NO_OPTIONS)
+
+        return call_one
+
+    # Indexed by whether the first and whether the second operand wants a gradient.
+    plans = ((None, definition._plan(0b10, 2)), (definition._plan(0b01, 2), definition._plan(0b11, 2)))
+
+    def call_two(x: Any, y: Any) -> Any:
+        if isinstance(x, Variable) and isinstance(y, Variable) and _mode.plain:
+            m, n = x.node, y.node
+            if m is not None and n is not None:
+                plan = plans[m.requires_grad][n.requires_grad]
+                if plan is not None:
+                    a, b = x._array, y._array
+                    try:
+                        z = forward(a, b)
+                    except TypeError as error:
+                        backend.explain_mixed_devices(definition.name, [a, b], error)
+                        raise
+                    return _result(type(x), z, plan, (m, n), plan.take((a, b, z)))
+        return apply((x, y), _NO_OPTIONS)
+
+    return call_two
+
+
+def _result(
+    kind: Any, z: Any, plan: Plan, parents: tuple[Any, ...], saved: tuple[Any, ...], options: Any = _NO_OPTIONS
+) -> Any:
+    """A variable of the kind with its node. Slots are filled here: a call to each `__init__` costs as much again."""
+    node = _new(Node)
+    node.plan = plan
+    node.parents = parents
+    node.saved = saved
+    node.options = options
+    node.value = z if type(z) in SCALARS else kept(z)
+    node.number = _number()
+    node.gradient = node.name = node.target = None
+    result = _new(kind)
+    result._array = z
+    result.node = node
+    result._grad = result._name = None
+    return result

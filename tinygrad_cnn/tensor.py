@@ -53,17 +53,13 @@ def tensor(
     return result
 
 
-def _binary(operation: Callable[..., Any]) -> tuple[Callable[..., Tensor], Callable[..., Tensor]]:
-    """The operator method of a two-operand primitive, and its reflected form."""
-    apply = operation.primitive.apply  # type: ignore[attr-defined]
+def _reflected(operation: Callable[..., Any]) -> Callable[[Tensor, Any], Tensor]:
+    """The operator method for a tensor on the right."""
 
     def method(self: Tensor, other: Any) -> Tensor:
-        return apply((self, other), _NO_OPTIONS)  # type: ignore[no-any-return]
+        return operation(other, self)  # type: ignore[no-any-return]
 
-    def reflected(self: Tensor, other: Any) -> Tensor:
-        return apply((other, self), _NO_OPTIONS)  # type: ignore[no-any-return]
-
-    return method, reflected
+    return method
 
 
 def _in_place(operation: Callable[..., Any], symbol: str) -> Callable[..., Tensor]:
@@ -172,7 +168,7 @@ class Tensor(Variable):
         if value and self.dtype.kind not in "fO":
             raise ValueError(f"requires_grad: gradients need a floating-point (or exact) dtype but this is {self.dtype}")
         if value != self.requires_grad:
-            self.node = Leaf(self) if value else None
+            self.node = Leaf(self._array, self._name, ref(self)) if value else None
 
     @property
     def is_leaf(self) -> bool:
@@ -191,7 +187,10 @@ class Tensor(Variable):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return backend.shape_of(self._array)
+        try:
+            return self._array.shape  # type: ignore[no-any-return]
+        except AttributeError:  # a single object
+            return ()
 
     @property
     def ndim(self) -> int:
@@ -332,11 +331,11 @@ class Tensor(Variable):
 
     # Operators
 
-    __add__, __radd__ = _binary(elementwise.add)
-    __sub__, __rsub__ = _binary(elementwise.subtract)
-    __mul__, __rmul__ = _binary(elementwise.multiply)
-    __truediv__, __rtruediv__ = _binary(elementwise.divide)
-    __pow__, __rpow__ = _binary(elementwise.power)
+    __add__, __radd__ = elementwise.add, _reflected(elementwise.add)
+    __sub__, __rsub__ = elementwise.subtract, _reflected(elementwise.subtract)
+    __mul__, __rmul__ = elementwise.multiply, _reflected(elementwise.multiply)
+    __truediv__, __rtruediv__ = elementwise.divide, _reflected(elementwise.divide)
+    __pow__, __rpow__ = elementwise.power, _reflected(elementwise.power)
 
     __iadd__ = _in_place(elementwise.add, "+")
     __isub__ = _in_place(elementwise.subtract, "-")

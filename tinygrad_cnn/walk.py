@@ -9,17 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from contextlib import nullcontext
-from fractions import Fraction
 from operator import attrgetter
 from typing import Any
 
-import numpy as np
-
 from tinygrad_cnn import backend, diagnostics
-from tinygrad_cnn.engine import KEPT_SIZE, Node, Variable, is_debugging, recording
+from tinygrad_cnn.engine import SCALARS, Node, Unkept, Variable, is_debugging, kept, recording
 
-# A scalar of the operand's own type needs no look at shape and dtype.
-_SCALARS = frozenset({np.float16, np.float32, np.float64, np.longdouble, Fraction})
+_creation = attrgetter("number")
 
 
 def nodes(*variables: Variable) -> list[Node]:
@@ -30,7 +26,13 @@ def nodes(*variables: Variable) -> list[Node]:
     >>> [node.name or node.primitive.name for node in nodes(tg.exp(a) * a)]
     ['a', 'exp', 'multiply']
     """
-    return _reachable([v.node for v in variables if v.node is not None], with_constants=True)[::-1]
+    seen = {v.node for v in variables if v.node is not None}
+    stack = list(seen)
+    while stack:
+        new = set(stack.pop().parents) - seen
+        seen |= new
+        stack += new
+    return sorted(seen, key=_creation)
 
 
 def backward(
@@ -39,13 +41,15 @@ def backward(
     """Walk back from `variable` and add to the `.grad` of every leaf, and of every tensor with `retain_grad()`."""
     root = _root(variable, "backward")
     seed = _seed(variable, gradient, create_graph, "backward", "gradient")
-    order = _reachable([root])
-    arrived = _walk(order, {root: seed}, variable._wrap, create_graph, free=not (retain_graph or create_graph))
+    order = _operations([root])
+    wrap = variable._wrap
+    arrived = _walk(order, {root: seed}, wrap, create_graph, free=not (retain_graph or create_graph))
     for node, total in arrived.items():  # only now, so that a walk that failed has changed no gradient
         target = node.target and node.target()
         if target is not None:
-            total = total if isinstance(total, Variable) else variable._wrap(total, None)
-            target._grad = total if target._grad is None else target._grad + total
+            total = total if create_graph else wrap(total, None)
+            earlier = target._grad
+            target._grad = total if earlier is None else earlier + total
 
 
 def grad(
@@ -88,14 +92,15 @@ def grad(
         root = _root(output, "grad")
         seed = _seed(output, gradient, create_graph, "grad", f"grad_outputs[{i}]")
         pending[root] = pending[root] + seed if root in pending else seed
-    order = _reachable(pending)
+    order = _operations(pending)
     wanted = {x.node for x in inputs}
     leading = set(wanted)
     for node in reversed(order):  # oldest first: a node leads to an input when one of its operands does
         if not leading.isdisjoint(node.parents):
             leading.add(node)
-    wrap = outputs[0]._wrap if outputs else None
-    arrived = _walk([node for node in order if node in leading], pending, wrap, create_graph, False, wanted, leading)
+    wrap = inputs[0]._wrap
+    order = [node for node in order if node in leading]
+    arrived = _walk(order, pending, wrap, create_graph, False, wanted, leading)
     results = []
     for i, x in enumerate(inputs):
         total = arrived.get(x.node)
@@ -105,64 +110,65 @@ def grad(
     return tuple(results)
 
 
-def _reachable(roots: Iterable[Node], with_constants: bool = False) -> list[Node]:
-    """The roots and all that is behind them, last created first."""
-    seen = set(roots)
-    stack = list(seen)
+def _operations(roots: Iterable[Node]) -> list[Node]:
+    """The recorded operations behind the roots, theirs too, last created first."""
+    seen = {node for node in roots if node.plan is not None}
+    add, stack = seen.add, list(seen)
+    push, pop = stack.append, stack.pop
     while stack:
-        for parent in stack.pop().parents:
-            if parent not in seen and (parent.requires_grad or with_constants):
-                seen.add(parent)
-                stack.append(parent)
-    return sorted(seen, key=attrgetter("number"), reverse=True)
+        for parent in pop().parents:
+            if parent.plan is not None and parent not in seen:
+                add(parent)
+                push(parent)
+    return sorted(seen, key=_creation, reverse=True)
 
 
 def _walk(
     order: list[Node],
     pending: dict[Node, Any],
-    wrap: Callable[[Any, Node | None], Any] | None,
+    wrap: Callable[[Any, Node | None], Any],
     create_graph: bool,
     free: bool,
     wanted: Collection[Node] = (),
     leading: Collection[Node] | None = None,
 ) -> dict[Node, Any]:
-    """Run the rules along `order`; `pending` holds what has arrived at a node so far, at first the seeds.
+    """Run the rules of the operations in `order`; `pending` holds what has arrived at a node so far, at first the seeds.
 
-    Returns the total at each node that is `wanted` or is a tensor's target. With `leading`, only those nodes' gradients
-    are computed. With `free`, a node lets go of what it kept as soon as its rules have run.
+    Returns the totals at the leaves, at the `wanted` nodes and at those of tensors with `retain_grad()`. With `leading`,
+    only those nodes' gradients are computed. With `free`, a node lets go of what it kept as soon as its rules have run.
     """
     debugging = is_debugging()
-    arrived = {}
+    take, arrived = pending.pop, {}
     node = None
     try:
         with recording() if create_graph else nullcontext():
             for node in order:
-                total = pending.pop(node, None)
+                total = take(node, None)
                 if total is None:  # only operands without a rule lead here
                     continue
                 if node.target is not None or node in wanted:
                     arrived[node] = total
-                if debugging or getattr(total, "size", 1) <= KEPT_SIZE:
-                    node.gradient = total._array if create_graph else total
-                plan = node.plan
-                if plan is None:
-                    continue
+                node.gradient = total if type(total) in SCALARS else _kept_gradient(total)
                 saved = node.saved
                 if saved is None:
                     raise RuntimeError(_freed_message(node))
                 if create_graph:
                     saved = _as_variables(node, wrap)
                 parents = node.parents
-                for operand, rule, positions in plan.rules:
+                for operand, rule, positions in node.plan.rules:  # type: ignore[union-attr]
                     parent = parents[operand]
                     if leading is not None and parent not in leading:
                         continue
-                    gradient = rule(total, *[saved[i] for i in positions])
-                    if type(gradient) is not type(parent.value) or type(gradient) not in _SCALARS:
+                    if not positions:
+                        gradient = rule(total)
+                    elif len(positions) == 1:
+                        gradient = rule(total, saved[positions[0]])
+                    else:
+                        gradient = rule(total, *[saved[i] for i in positions])
+                    if type(gradient) is not type(parent.value) or type(gradient) not in SCALARS:
                         gradient = _fit(gradient, parent, node)
                     if debugging:
-                        name = f"{plan.primitive.name}, backward to operand {operand}"
-                        diagnostics.check_finite(name, gradient, [total, *saved])
+                        _check_finite(node, operand, gradient, total, saved)
                     earlier = pending.get(parent)
                     pending[parent] = gradient if earlier is None else earlier + gradient
                 if free:
@@ -171,7 +177,22 @@ def _walk(
         if where := getattr(node, "where", None):
             error.add_note(f"in the backward walk at {node!r}, recorded at {where}")
         raise
-    return arrived
+    for leaf, total in pending.items():  # what no rule has taken up
+        leaf.gradient = total if type(total) in SCALARS else _kept_gradient(total)
+    return arrived | pending if arrived else pending
+
+
+def _kept_gradient(total: Any) -> Any:
+    """What a node keeps of its gradient for pictures: the array while it is small."""
+    array = total._array if isinstance(total, Variable) else total
+    return None if isinstance(kept(array), Unkept) else array
+
+
+def _check_finite(node: Node, operand: int, gradient: Any, total: Any, saved: Iterable[Any]) -> None:
+    assert node.primitive is not None
+    names = node.primitive.operand_names
+    name = f"{names[min(operand, len(names) - 1)]}"
+    diagnostics.check_finite(f"{node.primitive.name}, backward for {name}", gradient, [total, *saved])
 
 
 def _as_variables(node: Node, wrap: Any) -> list[Any]:

@@ -63,6 +63,8 @@ def relu(x: Any) -> Any:
     """x where it is positive, else 0; NaN stays NaN."""
     if dtype_of(x) == object:
         return np.frompyfunc(lambda value: value if value > 0 else 0 * value, 1, 1)(x)
+    if isinstance(x, np.generic):
+        return x if x > 0 or x != x else type(x)(0)
     return get_array_module(x).maximum(x, 0)
 
 

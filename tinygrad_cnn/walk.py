@@ -62,7 +62,7 @@ def grad(
     Args:
         outputs: a tensor or a sequence of tensors; one of more than one element needs its `grad_outputs`.
         inputs: a tensor or a sequence of tensors with `requires_grad`, leaves or not.
-        grad_outputs: an upstream gradient of the output's shape for each output; None means 1.
+        grad_outputs: an upstream gradient of the output's shape, a tensor or an array, for each output; None means 1.
         create_graph: record the walk too, so that the results can be differentiated again.
         allow_unused: give None for an input that the outputs do not depend on, instead of an error.
 
@@ -261,7 +261,8 @@ def _seed(variable: Variable, gradient: Any, create_graph: bool, operation: str,
 
 
 def _sequence(given: Any) -> list[Any]:
-    return [given] if isinstance(given, Variable) or not isinstance(given, Iterable) else list(given)
+    is_single = isinstance(given, Variable) or hasattr(given, "shape") or not isinstance(given, Iterable)
+    return [given] if is_single else list(given)
 
 
 def _freed_message(node: Node) -> str:

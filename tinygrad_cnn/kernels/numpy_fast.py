@@ -42,13 +42,13 @@ def correlate(
     n, filters, kernel = len(stride), weight.shape[0], weight.shape[2:]
     view = windows(pad_spatial(x, padding), kernel, stride, dilation)
     out = view.shape[2 : 2 + n]
-    matrix = weight.reshape(groups, filters // groups, -1)
-    dtype = np.result_type(x, weight)
+    matrix = weight.reshape(groups, filters // groups, weight.shape[1] * prod(kernel))
+    dtype = np.result_type(x, weight) if bias is None else np.result_type(x, weight, bias)
     z = np.empty((x.shape[0], groups, filters // groups, prod(out)), dtype=dtype)
     for some in _chunks(x.shape[0], x.shape[1] * prod(kernel) * prod(out) * dtype.itemsize):
         np.matmul(matrix, _columns(view[some], groups), out=z[some])
     if bias is not None:
-        z += bias.reshape(groups, -1, 1)
+        z += bias.reshape(groups, filters // groups, 1)
     return z.reshape(x.shape[0], filters, *out)
 
 
@@ -67,7 +67,7 @@ def correlate_kernel(
     batch, filters, *out = dz.shape
     view = windows(pad_spatial(x, padding), kernel, stride, dilation)
     view = view[(slice(None), slice(None), *map(slice, out))]
-    upstream = dz.reshape(batch, groups, filters // groups, -1)
+    upstream = dz.reshape(batch, groups, filters // groups, prod(out))
     rows = x.shape[1] // groups * prod(kernel)
     dk = np.zeros((groups, filters // groups, rows), dtype=np.result_type(x, dz))
     for some in _chunks(batch, x.shape[1] * prod(kernel) * prod(out) * dk.itemsize):
@@ -82,7 +82,7 @@ def conv_transpose(
     """Y[n, f, s i + d k - before] += sum_c X[n,c,i] K[c,f,k], as the kernel matrix transposed times X, then folded."""
     batch, channels, *small = x.shape
     kernel, filters = weight.shape[2:], weight.shape[1] * groups
-    matrix = weight.reshape(groups, channels // groups, -1).swapaxes(-1, -2)
+    matrix = weight.reshape(groups, channels // groups, weight.shape[1] * prod(kernel)).swapaxes(-1, -2)
     dtype = np.result_type(x, weight)
     reach = tuple(
         s * (m - 1) + d * (k - 1) + 1 for s, m, d, k in zip(stride, small, dilation, kernel, strict=True)
@@ -91,8 +91,9 @@ def conv_transpose(
     y = np.zeros((batch, filters, *room), dtype=dtype)
     places = [(i, _reached(k, tuple(small), stride, dilation)) for i, k in enumerate(product(*map(range, kernel)))]
     for some in _chunks(batch, filters * prod(kernel) * prod(small) * dtype.itemsize):
-        columns = np.matmul(matrix, x[some].reshape(-1, groups, channels // groups, prod(small)))
-        columns = columns.reshape(-1, filters, prod(kernel), *small)
+        images = x[some]
+        columns = np.matmul(matrix, images.reshape(len(images), groups, channels // groups, prod(small)))
+        columns = columns.reshape(len(images), filters, prod(kernel), *small)
         for i, place in places:
             y[some][(..., *place)] += columns[:, :, i]
     y = y[(..., *(slice(before, before + m) for m, (before, _) in zip(size, padding, strict=True)))]

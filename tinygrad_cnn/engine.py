@@ -324,8 +324,8 @@ class Primitive:
                 rule = self.rules[operand]
                 names = list(inspect.signature(rule).parameters)[1:]
                 if self.is_variadic and "index" in names:
+                    rule = partial(_with_index, rule, names.index("index"), i)
                     names.remove("index")
-                    rule = partial(rule, index=i)
                 if unknown := [name for name in names if name not in sources]:
                     raise TypeError(f"{self.name}: the rule for {operand} asks for {unknown}; known: {list(sources)}")
                 requests.append((i, rule, [sources[name] for name in names]))
@@ -338,6 +338,11 @@ class Primitive:
         )
         rules = tuple((i, rule, tuple(map(saved.index, sources))) for i, rule, sources in requests)
         return Plan(self, kept, _taker(kept), shapes, options, rules)
+
+
+def _with_index(rule: Callable[..., Any], position: int, index: int, dz: Any, *values: Any) -> Any:
+    """The rule of a variadic primitive, with the operand's index put among its arguments where the rule names it."""
+    return rule(dz, *values[:position], index, *values[position:])
 
 
 def _taker(positions: tuple[int, ...]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:

@@ -114,6 +114,8 @@ def window_counts(
     operation: str, size: tuple[int, ...], reach: tuple[int, ...], padding: Pairs, stride: tuple[int, ...]
 ) -> tuple[int, ...]:
     """How many windows fit on each axis: floor((size + before + after - reach) / stride) + 1."""
+    if 0 in size:
+        raise ValueError(f"{operation}: x must have at least one pixel but its size is {size}")
     padded = tuple(m + before + after for m, (before, after) in zip(size, padding, strict=True))
     if any(r > m for r, m in zip(reach, padded, strict=True)):
         raise ValueError(

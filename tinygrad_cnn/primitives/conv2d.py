@@ -119,12 +119,12 @@ def conv2d(
         (N, F, H', W') with H' = floor((H + top + bottom - dilation (kH - 1) - 1) / stride) + 1. A window that does not
         lie entirely inside the padded image is dropped.
 
-    Backward: dX = dZ, dilated by the stride and zero-padded, correlated with K rotated by 180 degrees; dK = X correlated
-    with dZ; dB = sum of dZ (lecture 14).
+    Backward: dX = dZ, dilated by the stride and zero-padded, correlated with K rotated by 180 degrees; dK = X
+    correlated with dZ; dB = sum of dZ (lecture 14).
 
     Raises:
-        ValueError: wrong numbers of axes or channels, groups that do not divide, a kernel larger than the padded image,
-            stride or dilation below 1, a negative or unknown padding.
+        ValueError: wrong numbers of axes or channels, an image without pixels, groups that do not divide, a kernel
+            larger than the padded image, stride or dilation below 1, a negative or unknown padding.
         TypeError: a stride, padding, dilation or groups that is no integer.
 
     >>> import tinygrad_cnn as tg
@@ -170,14 +170,25 @@ def convolve2d(
     >>> tg.convolve2d(tg.tensor([[[[0.0, 1.0, 0.0]]]]), tg.tensor([[[[1.0, 2.0, 3.0]]]]), padding="full").tolist()
     [[[[0.0, 1.0, 2.0, 3.0, 0.0]]]]
     """
-    spatial_shape("convolve2d", "weight", shape_of(weight), 2)
-    return convolution("convolve2d", 2, x, rot180(weight), bias, stride, padding, dilation, groups)
+    return convolution("convolve2d", 2, x, weight, bias, stride, padding, dilation, groups, flip=True)
 
 
 def convolution(
-    operation: str, n: int, x: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, groups: Any
+    operation: str,
+    n: int,
+    x: Any,
+    weight: Any,
+    bias: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: Any,
+    flip: bool = False,
 ) -> Any:
-    """`correlation` over n spatial axes after every argument was checked; errors name the operation."""
+    """`correlation` over n spatial axes, with the kernel or its flip, after every argument was checked.
+
+    Errors name the operation, and nothing is recorded before them.
+    """
     size = spatial_shape(operation, "x", shape_of(x), n)
     kernel = spatial_shape(operation, "weight", shape_of(weight), n)
     stride = per_axis(operation, "stride", stride, n)
@@ -186,7 +197,9 @@ def convolution(
     check_kernel(operation, kernel)
     channels, (filters, per_group) = shape_of(x)[1], shape_of(weight)[:2]
     if filters % groups:
-        raise ValueError(f"{operation}: groups must divide the {filters} filters (weight shape {shape_of(weight)}) but is {groups}")
+        raise ValueError(
+            f"{operation}: groups must divide the {filters} filters (weight shape {shape_of(weight)}) but is {groups}"
+        )
     if per_group * groups != channels:
         raise ValueError(
             f"{operation}: weight expects {per_group * groups} input channels (weight shape {shape_of(weight)}, "
@@ -196,6 +209,8 @@ def convolution(
     reach = reach_of(kernel, dilation)
     padding = padding_pairs(operation, padding, size, reach, stride)
     window_counts(operation, size, reach, padding, stride)
+    if flip:
+        weight = rot180(weight)
     operands = (x, weight) if bias is None else (x, weight, bias)
     return correlation(*operands, stride=stride, padding=padding, dilation=dilation, groups=groups)
 
@@ -209,4 +224,6 @@ def check_kernel(operation: str, kernel: tuple[int, ...]) -> None:
 def check_bias(operation: str, bias: Any, filters: int) -> None:
     """Refuse a bias that is not one number for each filter."""
     if bias is not None and shape_of(bias) != (filters,):
-        raise ValueError(f"{operation}: bias must have shape ({filters},) for {filters} filters but has {shape_of(bias)}")
+        raise ValueError(
+            f"{operation}: bias must have shape ({filters},) for {filters} filters but has {shape_of(bias)}"
+        )

@@ -1,7 +1,7 @@
 """Naive oracles for convolution, transposed convolution, pooling and padding: the textbook sums, one index at a time.
 
-Nothing here is shared with the library: no window view, no matrix product, no slice, only loops over indices. Arrays are
-containers of single elements, so every oracle runs in any arithmetic: floats, `Fraction`, sympy symbols.
+Nothing here is shared with the library: no window view, no matrix product, no slice, only loops over indices. Arrays
+are containers of single elements, so every oracle runs in any arithmetic: floats, `Fraction`, sympy symbols.
 
 A convolution is bilinear and a pooling, once its winners are known, linear. Both are therefore listed as their terms,
 from which the value and the derivatives of every order are read off by the product rule, term by term.
@@ -101,7 +101,7 @@ class Bilinear:
 
 
 def convolution(x_shape, k_shape, stride, padding, dilation, groups):
-    """Z[n, f, p] = sum_{c, u} X[n, c, s p + d u - before] K[f, c, u]; X is zero outside. `padding` is a pair an axis."""
+    """Z[n, f, p] = sum_{c, u} X[n, c, s p + d u - before] K[f, c, u], X being zero outside; padding in pairs."""
     batch, _, *size = x_shape
     filters, channels, *kernel = k_shape
     starts = [
@@ -225,20 +225,3 @@ def zero_padding(x_shape, widths):
         if is_inside(j, x_shape):
             terms.append((i, j, 1))
     return Linear(x_shape, z_shape, terms)
-
-
-def central_differences(function, arrays, step=1e-4):
-    """The gradient of a scalar function of float64 arrays, (f(x + h) - f(x - h)) / 2h for each element of each array."""
-    gradients = []
-    for array in arrays:
-        gradient = np.zeros_like(array)
-        for i in indices(array.shape):
-            value = array[i]
-            array[i] = value + step
-            above = function(*arrays)
-            array[i] = value - step
-            below = function(*arrays)
-            array[i] = value
-            gradient[i] = (above - below) / (2 * step)
-        gradients.append(gradient)
-    return gradients

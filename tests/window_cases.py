@@ -102,7 +102,7 @@ CONVOLUTIONS = [
     Convolution("padding pair", (1, 1, 3, 4), (1, 1, 3, 3), padding=(2, 1)),
     Convolution("padding pairs", (1, 2, 4, 4), (2, 2, 3, 3), padding=((1, 0), (2, 3))),
     Convolution("windows in the padding alone", (1, 1, 3, 3), (2, 1, 2, 2), padding=3),
-    Convolution("padding before the one, after the other", (1, 1, 3, 3), (1, 1, 2, 2), padding=((4, 0), (0, 3)), stride=2),
+    Convolution("padding before the one, after the other", (1, 1, 3, 3), (1, 1, 2, 2), 2, ((4, 0), (0, 3))),
     Convolution("valid", (1, 1, 5, 4), (1, 1, 2, 3), padding="valid", pads=((0, 0), (0, 0))),
     Convolution("same", (1, 1, 5, 6), (1, 1, 3, 5), padding="same", pads=((1, 1), (2, 2))),
     Convolution("same, even kernel", (1, 1, 5, 6), (1, 1, 2, 4), padding="same", pads=((0, 1), (1, 2))),
@@ -201,7 +201,7 @@ TRANSPOSED_CONVOLUTIONS = [
     TransposedConvolution("full", (1, 2, 4, 3), (2, 1, 3, 2), padding="full", pads=((2, 2), (1, 1))),
     TransposedConvolution("output padding", (2, 1, 3, 2), (1, 2, 3, 3), 2, 1, 1),
     TransposedConvolution("output padding pair", (1, 1, 2, 3), (1, 1, 2, 1), (2, 3), 0, (1, 2)),
-    TransposedConvolution("output padding up to the dilation", (1, 2, 3, 3), (2, 1, 2, 3), dilation=(2, 3), output_padding=(1, 2)),
+    TransposedConvolution("output padding up to the dilation", (1, 2, 3, 3), (2, 1, 2, 3), 1, 0, (1, 2), 1, (2, 3)),
     TransposedConvolution("output padding of stride and dilation", (1, 1, 3, 2), (1, 1, 3, 2), 2, 1, 2, 1, 3),
     TransposedConvolution("output size", (1, 1, 3, 3), (1, 1, 3, 3), 2, 1, output_size=(6, 5)),
     TransposedConvolution("output size an integer", (1, 1, 3, 3), (1, 1, 2, 2), 3, output_size=10),
@@ -214,7 +214,9 @@ TRANSPOSED_CONVOLUTIONS = [
     TransposedConvolution("1d", (2, 2, 4), (2, 3, 3)),
     TransposedConvolution("1d, everything", (2, 4, 4), (4, 1, 3), 2, ((1, 2),), 1, 2, 2),
     TransposedConvolution("3d", (1, 2, 2, 2, 3), (2, 1, 2, 1, 2)),
-    TransposedConvolution("3d, everything", (1, 2, 2, 3, 2), (2, 1, 2, 2, 3), (2, 1, 2), ((1, 0), (0, 1), (1, 1)), (1, 0, 1), 2),
+    TransposedConvolution(
+        "3d, everything", (1, 2, 2, 3, 2), (2, 1, 2, 2, 3), (2, 1, 2), ((1, 0), (0, 1), (1, 1)), (1, 0, 1), 2
+    ),
 ]
 
 

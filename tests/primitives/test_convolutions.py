@@ -1,14 +1,14 @@
-"""Convolution and transposed convolution over one, two and three axes against the naive sums: what holds for all of them.
+"""Convolution and transposed convolution over one, two and three axes against the naive sums: what holds for all.
 
-In `Fraction` arithmetic everything is compared exactly, values and gradients of the first three orders; the third reaches
-every rule of the correlations that the backward passes are made of. On small integers floats are exact as well.
+In `Fraction` arithmetic everything is compared exactly, values and gradients of the first three orders; the third
+reaches every rule of the correlations that the backward passes are made of. On small integers floats are exact as well.
 """
 
 import numpy as np
 import pytest
 
 import tinygrad_cnn as tg
-from tests import oracles
+from tests.finite_differences import check_gradients
 from tests.operands import (
     assert_close,
     assert_equal,
@@ -45,7 +45,7 @@ def test_gradients_are_the_naive_sums(case):
 @by_name(CASES)
 def test_gradients_of_second_and_third_order_are_the_naive_sums(case):
     shapes = case.x, case.weight, case.bias, case.naive.z_shape
-    x, weight, bias, dz, ux, uk, ub, _, vx, vk, _, vz = arrays = [
+    x, weight, _, dz, ux, uk, ub, _, vx, vk, _, vz = arrays = [
         fractions(shape, seed) for seed, shape in enumerate(3 * shapes)
     ]
     X, K, B, dZ, UX, UK, UB, _, VX, VK, _, VZ = tensors(*arrays)
@@ -66,24 +66,7 @@ def test_gradients_of_second_and_third_order_are_the_naive_sums(case):
     "output padding",
 )  # fmt: skip
 def test_gradients_of_first_and_second_order_are_central_differences(case):
-    x, weight, bias = arrays = case.operands(normals)
-    dz, ux, uk = normals(case.naive.z_shape, 4), normals(case.x, 5), normals(case.weight, 6)
-
-    def value(x, weight, bias):
-        return (case(x, weight, bias) * dz).sum()
-
-    def slope(X, K):
-        dX, dK = tg.grad(case(X, K, bias), (X, K), dz, create_graph=True)
-        return (dX * ux).sum() + (dK * uk).sum()
-
-    X, K, B = tensors(*arrays)
-    first = tg.grad(case(X, K, B), (X, K, B), dz)
-    for actual, expected in zip(first, oracles.central_differences(value, arrays), strict=True):
-        assert_close(actual.numpy(), expected, 1e-9)
-    second = tg.grad(slope(X, K), (X, K))
-    differences = oracles.central_differences(lambda *pair: slope(*tensors(*pair)).item(), [x, weight])
-    for actual, expected in zip(second, differences, strict=True):
-        assert_close(actual.numpy(), expected, 1e-9)
+    check_gradients(case, *case.operands(normals), order=2)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble])
@@ -104,7 +87,8 @@ def test_floats_are_exact_on_small_integers_and_keep_their_dtype(case, dtype):
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float16, 3e-3), (np.float32, 1e-6), (np.float64, 1e-14)])
 @pytest.mark.parametrize("convolve", [tg.conv2d, tg.conv_transpose2d])
 def test_rounding_stays_near_the_precision_of_the_dtype(convolve, dtype, tolerance):
-    arrays = [normals(shape, seed, dtype) for seed, shape in enumerate([(2, 4, 8, 8), (4, 4, 3, 3), (4,), (2, 4, 8, 8)])]
+    shapes = (2, 4, 8, 8), (4, 4, 3, 3), (4,), (2, 4, 8, 8)
+    arrays = [normals(shape, seed, dtype) for seed, shape in enumerate(shapes)]
 
     def value_and_gradients(*arrays, dz):
         leaves = tensors(*arrays)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
 from numbers import Number
 from types import ModuleType
 from typing import Any
@@ -85,7 +86,7 @@ def to_device(array: Any, device: str | None) -> Any:
         return array
     if device == "cpu":
         return to_numpy(array)
-    if dtype_of(array) == _OBJECT:
+    if is_object(array):
         raise TypeError(f"device {device!r}: an array of objects (Fraction, sympy, ...) can only live on the cpu")
     with on_device(device):
         return gpu_module().asarray(array)
@@ -153,13 +154,34 @@ def dtype_of(value: Any) -> np.dtype[Any]:
     return getattr(value, "dtype", _OBJECT)
 
 
+def is_object(value: Any) -> bool:
+    """Whether the value is an array of objects (`Fraction`, sympy, scalar tensors) or a single object."""
+    return getattr(value, "dtype", _OBJECT) is _OBJECT
+
+
 def ones_like(value: Any) -> Any:
     """Ones of the value's shape and dtype; the integer 1 for a single object."""
+    if isinstance(value, np.generic):
+        return type(value)(1)
     if not hasattr(value, "dtype"):
         return 1
-    if value.dtype == _OBJECT:
+    if is_object(value):
         return np.full(value.shape, 1, dtype=object)
     return get_array_module(value).ones_like(value)[()]
+
+
+def ones(count: int, like: Any) -> Any:
+    """A vector of ones of the array's dtype, to sum rows by a product: a third of the time of a small reduction."""
+    if isinstance(like, np.ndarray) and count <= 4096:
+        return _small_ones(count, like.dtype)
+    return get_array_module(like).ones(count, dtype=like.dtype)
+
+
+@lru_cache(maxsize=256)
+def _small_ones(count: int, dtype: np.dtype[Any]) -> Any:
+    vector = np.ones(count, dtype=dtype)
+    vector.flags.writeable = False
+    return vector
 
 
 def as_array(data: Any, dtype: Any = None, device: str | None = None, like: Any = None) -> Any:

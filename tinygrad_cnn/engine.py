@@ -117,11 +117,14 @@ class Unkept(NamedTuple):
     dtype: np.dtype[Any]
 
 
+def is_kept(value: Any) -> bool:
+    """Whether a node keeps this value for pictures: while it is small, or under `debug()`."""
+    return getattr(value, "size", 1) <= KEPT_SIZE or _mode.debug
+
+
 def kept(value: Any) -> Any:
     """What a node keeps of a value for pictures: itself while it is small, else its shape and dtype."""
-    if type(value) not in SCALARS and getattr(value, "size", 1) > KEPT_SIZE and not _mode.debug:
-        return Unkept(value.shape, value.dtype)
-    return value
+    return value if is_kept(value) else Unkept(value.shape, value.dtype)
 
 
 class Node:
@@ -275,9 +278,10 @@ class Primitive:
             z, *auxiliaries = z
         if variable is None:
             return z
-        if _mode.debug:
+        plain = _mode.plain
+        if not plain and _mode.debug:
             diagnostics.check_finite(self.name, z, arrays)
-        plan = self._plan(wanting, len(arrays)) if wanting and _mode.recording else None
+        plan = self._plan(wanting, len(arrays)) if wanting and (plain or _mode.recording) else None
         if plan is None:
             return variable._wrap(z, None)
         if None in nodes:
@@ -288,7 +292,7 @@ class Primitive:
         if plan.options:
             saved += tuple([options[name] for name in plan.options])
         result = _result(type(variable), z, plan, tuple(nodes), saved, options)
-        if _mode.debug:
+        if not plain:
             result.node.where = diagnostics.users_line()
         return result
 
@@ -377,42 +381,51 @@ def _call_of(definition: Primitive) -> Callable[..., Any]:
     """The function that applies a primitive.
 
     A scalar graph is made of one- and two-operand primitives without options, and spends its time between their
-    arithmetic: for those `apply` is written out, for operands that are all recorded tensors.
+    arithmetic: for those `apply` is written out, for operands that are all tensors with nodes, or all plain arrays.
     """
     apply, forward = definition.apply, definition.forward
     if definition.option_names or definition.auxiliary or definition.is_variadic or len(definition.operand_names) > 2:
         return lambda *operands, **options: apply(operands, options)
 
+    def plan(wanting: int) -> Plan | None:
+        """The plan for these operands, unless it keeps shapes: `apply` sees to those."""
+        made = definition._plan(wanting, len(definition.operand_names))
+        return None if made is None or made.shapes else made
+
     if len(definition.operand_names) == 1:
-        plan_of_one = definition._plan(0b1, 1)
+        plan_of_one = plan(0b1)
 
         def call_one(x: Any) -> Any:
-            if plan_of_one is not None and isinstance(x, Variable) and _mode.plain:
+            if isinstance(x, Variable):
                 m = x.node
-                if m is not None and m.requires_grad:
+                if plan_of_one is not None and m is not None and m.requires_grad and _mode.plain:
                     a = x._array
                     z = forward(a)
                     return _result(type(x), z, plan_of_one, (m,), plan_of_one.take((a, z)))
+            elif type(x) is _ndarray:
+                return forward(x)
             return apply((x,), _NO_OPTIONS)
 
         return call_one
 
     # Indexed by whether the first and whether the second operand wants a gradient.
-    plans = ((None, definition._plan(0b10, 2)), (definition._plan(0b01, 2), definition._plan(0b11, 2)))
+    plans = ((None, plan(0b10)), (plan(0b01), plan(0b11)))
 
     def call_two(x: Any, y: Any) -> Any:
+        if type(x) is _ndarray and type(y) is _ndarray:
+            return forward(x, y)
         if isinstance(x, Variable) and isinstance(y, Variable) and _mode.plain:
             m, n = x.node, y.node
             if m is not None and n is not None:
-                plan = plans[m.requires_grad][n.requires_grad]
-                if plan is not None:
+                chosen = plans[m.requires_grad][n.requires_grad]
+                if chosen is not None:
                     a, b = x._array, y._array
                     try:
                         z = forward(a, b)
                     except TypeError as error:
                         backend.explain_mixed_devices(definition.name, [a, b], error)
                         raise
-                    return _result(type(x), z, plan, (m, n), plan.take((a, b, z)))
+                    return _result(type(x), z, chosen, (m, n), chosen.take((a, b, z)))
         return apply((x, y), _NO_OPTIONS)
 
     return call_two

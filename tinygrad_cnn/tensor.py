@@ -40,7 +40,7 @@ def tensor(
     >>> loss = (a * a).sum()
     >>> loss.backward()
     >>> a.grad
-    Tensor([[2., 4.]], shape (1, 2), float32)
+    Tensor([[2., 4.]], shape=(1, 2), dtype=float32)
     """
     if isinstance(data, Variable):
         data = data._array

@@ -12,10 +12,13 @@ from contextlib import nullcontext
 from operator import attrgetter
 from typing import Any
 
+from numpy import ndarray
+
 from tinygrad_cnn import backend, diagnostics
-from tinygrad_cnn.engine import SCALARS, Node, Unkept, Variable, is_debugging, kept, recording
+from tinygrad_cnn.engine import KEPT_SIZE, SCALARS, Node, Variable, is_debugging, is_kept, recording
 
 _creation = attrgetter("number")
+_NOTHING = nullcontext()
 
 
 def nodes(*variables: Variable) -> list[Node]:
@@ -141,14 +144,17 @@ def _walk(
     take, arrived = pending.pop, {}
     node = None
     try:
-        with recording() if create_graph else nullcontext():
+        with _NOTHING if not create_graph else recording():
             for node in order:
                 total = take(node, None)
                 if total is None:  # only operands without a rule lead here
                     continue
                 if node.target is not None or node in wanted:
                     arrived[node] = total
-                node.gradient = total if type(total) in SCALARS else _kept_gradient(total)
+                if type(total) in SCALARS or (type(total) is ndarray and total.size <= KEPT_SIZE):
+                    node.gradient = total
+                else:
+                    node.gradient = _kept_gradient(total)
                 saved = node.saved
                 if saved is None:
                     raise RuntimeError(_freed_message(node))
@@ -165,7 +171,11 @@ def _walk(
                         gradient = rule(total, saved[positions[0]])
                     else:
                         gradient = rule(total, *[saved[i] for i in positions])
-                    if type(gradient) is not type(parent.value) or type(gradient) not in SCALARS:
+                    value, kind = parent.value, type(gradient)
+                    if kind is not type(value) or not (
+                        kind in SCALARS
+                        or (kind is ndarray and gradient.shape == value.shape and gradient.dtype is value.dtype)
+                    ):
                         gradient = _fit(gradient, parent, node)
                     if debugging:
                         _check_finite(node, operand, gradient, total, saved)
@@ -185,7 +195,7 @@ def _walk(
 def _kept_gradient(total: Any) -> Any:
     """What a node keeps of its gradient for pictures: the array while it is small."""
     array = total._array if isinstance(total, Variable) else total
-    return None if isinstance(kept(array), Unkept) else array
+    return array if is_kept(array) else None
 
 
 def _check_finite(node: Node, operand: int, gradient: Any, total: Any, saved: Iterable[Any]) -> None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn.backend import dtype_of, get_array_module
+from tinygrad_cnn.backend import get_array_module, is_object
 
 
 def _of_object(name: str, value: Any) -> Any:
@@ -33,10 +34,12 @@ def _of_object(name: str, value: Any) -> Any:
 def _elementary(name: str) -> Callable[[Any], Any]:
     """The function by NumPy's name, of arrays, NumPy scalars and objects."""
 
+    of_numpy = getattr(np, name)
+
     def function(x: Any) -> Any:
-        if dtype_of(x) == object:
+        if is_object(x):
             return np.frompyfunc(lambda value: _of_object(name, value), 1, 1)(x)
-        return getattr(get_array_module(x), name)(x)
+        return of_numpy(x) if isinstance(x, np.ndarray) else getattr(get_array_module(x), name)(x)
 
     function.__name__ = function.__qualname__ = name
     return function
@@ -52,7 +55,7 @@ cos = _elementary("cos")
 
 def sigmoid(x: Any) -> Any:
     """1 / (1 + exp(-x)), without overflow: exp only of what is not positive."""
-    if dtype_of(x) == object:
+    if is_object(x):
         return 1 / (1 + exp(-x))
     xp = get_array_module(x)
     e = xp.exp(-xp.abs(x))
@@ -61,30 +64,23 @@ def sigmoid(x: Any) -> Any:
 
 def relu(x: Any) -> Any:
     """x where it is positive, else 0; NaN stays NaN."""
-    if dtype_of(x) == object:
+    if is_object(x):
         return np.frompyfunc(lambda value: value if value > 0 else 0 * value, 1, 1)(x)
     if isinstance(x, np.generic):
         return x if x > 0 or x != x else type(x)(0)
+    if isinstance(x, np.ndarray):
+        return np.maximum(x, _zero(x.dtype))
     return get_array_module(x).maximum(x, 0)
 
 
-def shifted(x: Any, axis: int) -> Any:
-    """x minus its maximum along the axis, which keeps exp from overflowing; symbols, which have no order, as they are."""
-    try:
-        return x - x.max(axis=axis, keepdims=True)
-    except TypeError:
-        if dtype_of(x) != object:
-            raise
-        return x
+@lru_cache
+def _zero(dtype: np.dtype[Any]) -> Any:
+    """A zero as an array without axes: with a Python 0 `np.maximum` takes a path that is several times slower."""
+    return np.zeros((), dtype=dtype)
 
 
-def softmax(x: Any, axis: int) -> Any:
-    """exp(x) / sum(exp(x)) along the axis."""
-    e = exp(shifted(x, axis))
-    return e / e.sum(axis=axis, keepdims=True)
-
-
-def log_softmax(x: Any, axis: int) -> Any:
-    """x - log(sum(exp(x))) along the axis."""
-    x = shifted(x, axis)
-    return x - log(exp(x).sum(axis=axis, keepdims=True))
+def sign(x: Any) -> Any:
+    """-1, 0 or 1."""
+    if isinstance(x, np.generic) or is_object(x):
+        return 1 * (x > 0) - 1 * (x < 0)
+    return get_array_module(x).sign(x)

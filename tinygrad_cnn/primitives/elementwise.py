@@ -111,7 +111,13 @@ def sigmoid(x: Any) -> Any:
     return elementary.sigmoid(x)
 
 
-@primitive(x=lambda dz, z: dz * (z > 0))
+@primitive()
+def sign(x: Any) -> Any:
+    """-1, 0 or 1, the sign of each element. It is constant wherever it has a derivative, so nothing is recorded."""
+    return elementary.sign(x)
+
+
+@primitive(x=lambda dz, z: dz * sign(z))  # z is 0 or positive, so its sign is the derivative
 def relu(x: Any) -> Any:
     """z = max(x, 0).
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from tinygrad_cnn.backend import dtype_of, get_array_module, shape_of
+from tinygrad_cnn.backend import get_array_module, ones, shape_of
 from tinygrad_cnn.engine import Variable, primitive
-from tinygrad_cnn.kernels import elementary
+from tinygrad_cnn.kernels import softmax as softmax_kernels
 from tinygrad_cnn.primitives.arguments import axis_of
+from tinygrad_cnn.primitives.elementwise import exp
 from tinygrad_cnn.primitives.reduction import sum
+from tinygrad_cnn.primitives.shape import reshape
 
 
 @primitive(x=lambda dz, z, axis: z * (dz - sum(dz * z, axis, keepdims=True)))
 def _softmax(x: Any, *, axis: int) -> Any:
-    return elementary.softmax(x, axis)
+    return softmax_kernels.softmax(x, axis)
 
 
 def softmax(x: Any, axis: int = -1) -> Any:
@@ -33,15 +33,9 @@ def softmax(x: Any, axis: int = -1) -> Any:
     return _softmax(x, axis=axis_of("softmax", axis, len(shape_of(x))))
 
 
-@primitive(x=lambda dz, z, axis: dz - exp_of(z) * sum(dz, axis, keepdims=True))
+@primitive(x=lambda dz, z, axis: dz - exp(z) * sum(dz, axis, keepdims=True))
 def _log_softmax(x: Any, *, axis: int) -> Any:
-    return elementary.log_softmax(x, axis)
-
-
-@primitive(x=lambda dz, z: dz * z)
-def exp_of(x: Any) -> Any:
-    """exp."""
-    return elementary.exp(x)
+    return softmax_kernels.log_softmax(x, axis)
 
 
 def log_softmax(x: Any, axis: int = -1) -> Any:
@@ -57,12 +51,38 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
     return _log_softmax(x, axis=axis_of("log_softmax", axis, len(shape_of(x))))
 
 
-@primitive(x=lambda dz, x, target: dz[..., None] * (_softmax(x, axis=len(shape_of(x)) - 1) - target))
+def _dx(dz: Any, x: Any, difference: Any, target: Any) -> Any:
+    """dx = dz (softmax(x) - target), from what the forward found, or as a function of x where that is recorded."""
+    if isinstance(x, Variable):
+        onehot = target if target.shape == x.shape else _onehot(target, classes=x.shape[1])
+        difference = _softmax(x, axis=1) - onehot
+    return dz[:, None] * difference
+
+
+def _dx_of_total(dz: Any, x: Any, difference: Any, target: Any, share: Any) -> Any:
+    if isinstance(x, Variable):
+        return _dx((dz * share).reshape((1,)), x, difference, target)
+    return difference * (dz * share)
+
+
+@primitive()
+def _onehot(labels: Any, *, classes: int) -> Any:
+    return labels[..., None] == get_array_module(labels).arange(classes)
+
+
+@primitive(auxiliary=["difference"], x=_dx)
 def _cross_entropy(x: Any, target: Any) -> Any:
-    """-sum(target log softmax(x)) over the last axis, for targets that add up to 1."""
-    log_p = elementary.log_softmax(x, x.ndim - 1)
-    # 0 log 0 is 0: a class without probability costs nothing, however impossible it is.
-    return -(get_array_module(x).where(target != 0, log_p, 0) * target).sum(axis=-1)
+    _check_target(x, target)
+    if target.ndim == 1:
+        return softmax_kernels.cross_entropy_of_labels(x, target)
+    return softmax_kernels.cross_entropy_of_probabilities(x, target)
+
+
+@primitive(auxiliary=["difference"], x=_dx_of_total)
+def _total_cross_entropy(x: Any, target: Any, *, share: Any) -> Any:
+    """The losses summed and multiplied by `share`: one node instead of three where the loss of every step is made."""
+    losses, difference = _cross_entropy.primitive.forward(x, target)  # type: ignore[attr-defined]
+    return losses.dot(ones(len(losses), losses)) * share, difference
 
 
 def cross_entropy(x: Any, target: Any, reduction: str = "mean") -> Any:
@@ -91,46 +111,39 @@ def cross_entropy(x: Any, target: Any, reduction: str = "mean") -> Any:
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"cross_entropy: reduction must be 'mean', 'sum' or 'none' but is {reduction!r}")
     shape = shape_of(x)
-    if len(shape) not in (1, 2) or shape[-1] == 0:
-        raise ValueError(f"cross_entropy: x must be (N, classes) or (classes,) but has shape {shape}")
-    array = x._array if isinstance(x, Variable) else x
-    xp = get_array_module(array)
-    given = target._array if isinstance(target, Variable) else xp.asarray(target)
-    if shape_of(given) == shape:
-        if isinstance(target, Variable) and target.node is not None and target.node.requires_grad:
-            raise ValueError("cross_entropy: the target must not require a gradient; detach() it")
-        _check_probabilities(xp, given)
-        probabilities = given if dtype_of(array) == object else given.astype(dtype_of(array), copy=False)
-    else:
-        _check_labels(given, shape)
-        labels = xp.asarray(given)
-        probabilities = (labels[..., None] == xp.arange(shape[-1])).astype(
-            dtype_of(array) if dtype_of(array) != object else int
-        )
-    losses = _cross_entropy(x, probabilities)
-    if reduction == "none" or len(shape) == 1:
-        return losses
-    total = sum(losses)
-    return total if reduction == "sum" else total / max(shape[0], 1)
+    if len(shape) == 1:
+        target = reshape(target, (1, *shape_of(target))) if shape_of(target) else [target]
+        return cross_entropy(reshape(x, (1, *shape)), target, "sum")
+    if isinstance(target, Variable) and target.node is not None and target.node.requires_grad:
+        raise ValueError("cross_entropy: the target must not require a gradient; detach() it")
+    if reduction == "none":
+        return _cross_entropy(x, target)
+    return _total_cross_entropy(x, target, share=1 if reduction == "sum" or not shape else 1 / max(shape[0], 1))
 
 
-def _check_labels(labels: Any, shape: tuple[int, ...]) -> None:
-    if shape_of(labels) != shape[:-1]:
+def _check_target(x: Any, target: Any) -> None:
+    if x.ndim != 2 or not x.shape[1]:
+        raise ValueError(f"cross_entropy: x must be (N, classes) or (classes,) but has shape {x.shape}")
+    if target.shape == x.shape:
+        if not (target >= 0).all():  # false for NaN too
+            raise ValueError("cross_entropy: target probabilities must be numbers >= 0 but some are negative or NaN")
+        if (abs(target.sum(axis=1) - 1) > 1e-3).any():
+            raise ValueError("cross_entropy: the target probabilities of a sample must add up to 1")
+        return
+    if target.shape != x.shape[:1]:
         raise ValueError(
-            f"cross_entropy: expected {shape[:-1]} labels or {shape} probabilities for x of shape {shape} "
-            f"but the target has shape {shape_of(labels)}"
+            f"cross_entropy: expected {x.shape[:1]} labels or {x.shape} probabilities for x of shape {x.shape} "
+            f"but the target has shape {target.shape}"
         )
-    if dtype_of(labels).kind not in "iu":
-        raise TypeError(f"cross_entropy: labels must be integers but are {dtype_of(labels)}")
-    wrong = (labels < 0) | (labels >= shape[-1])
-    if wrong.any():
-        first = int(np.asarray(wrong).argmax()) if isinstance(wrong, np.ndarray | np.bool_) else int(wrong.argmax())
-        label = int(labels.reshape(-1)[first]) if shape_of(labels) else int(labels)
-        raise ValueError(f"cross_entropy: labels must be 0 to {shape[-1] - 1} but target[{first}] is {label}")
+    if target.dtype.kind not in "iu":
+        raise TypeError(f"cross_entropy: labels must be integers but are {target.dtype}")
+    if not _are_within(target, x.shape[1]):
+        wrong = int(((target < 0) | (target >= x.shape[1])).argmax())
+        raise ValueError(f"cross_entropy: labels must be 0 to {x.shape[1] - 1} but target[{wrong}] is {int(target[wrong])}")
 
 
-def _check_probabilities(xp: Any, target: Any) -> None:
-    if not (target >= 0).all():  # false for NaN too
-        raise ValueError("cross_entropy: target probabilities must be numbers >= 0 but some are negative or NaN")
-    if (xp.abs(target.sum(axis=-1) - 1) > 1e-3).any():
-        raise ValueError("cross_entropy: the target probabilities of a sample must add up to 1")
+def _are_within(labels: Any, classes: int) -> bool:
+    """Whether all labels are 0 to classes - 1."""
+    if labels.size <= 8:  # so few are compared sooner than a reduction begins
+        return all(0 <= label < classes for label in labels.tolist())
+    return bool(0 <= labels.min() and labels.max() < classes)

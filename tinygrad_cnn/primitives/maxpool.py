@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn.backend import dtype_of, get_array_module, shape_of
+from tinygrad_cnn.backend import get_array_module, is_object, shape_of
 from tinygrad_cnn.engine import primitive
 from tinygrad_cnn.kernels import dispatch, reference
 from tinygrad_cnn.primitives.arguments import Pairs, padding_pairs, per_axis, reach_of, spatial_shape, window_counts
@@ -78,7 +78,7 @@ def max_of_windows_split(x: Any, *, kernel: Any, stride: Any, padding: Any, dila
     inside = reference.unfold(get_array_module(x).ones(x.shape, dtype=bool), kernel, stride, padding, dilation)
     won &= inside  # among elements of minus infinity, the padding still does not win
     count = won.sum(axis=tuple(range(-n, 0)), keepdims=True)
-    if dtype_of(x) == object:
+    if is_object(x):
         return z, won * np.frompyfunc(lambda m: Fraction(1, int(m)), 1, 1)(count)
     return z, won / count.astype(x.dtype)
 

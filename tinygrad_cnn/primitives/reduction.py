@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from tinygrad_cnn.backend import dtype_of, get_array_module, shape_of
+from tinygrad_cnn.backend import get_array_module, is_object, shape_of
 from tinygrad_cnn.engine import primitive
 from tinygrad_cnn.primitives.arguments import axes_of
 from tinygrad_cnn.primitives.shape import broadcast_to, reshape
@@ -57,7 +57,7 @@ def _best(x: Any, axis: tuple[int, ...], keepdims: bool, ties: str, sign: int) -
     winners = (x == best) | (x != x)  # a NaN is the result where there is one, so it is the winner
     if ties == "split":
         count = winners.sum(axis=axis, keepdims=True)
-        shares = winners / count.astype(x.dtype) if dtype_of(x) != object else winners * _reciprocals(count)
+        shares = winners / count.astype(x.dtype) if not is_object(x) else winners * _reciprocals(count)
     else:
         # The first winner in the order of the flattened reduced axes.
         last = tuple(range(x.ndim - len(axis), x.ndim))

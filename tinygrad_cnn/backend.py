@@ -228,13 +228,10 @@ def read_only(array: Any) -> Any:
     return array
 
 
-def explain_mixed_devices(operation: str, arrays: list[Any], error: TypeError) -> None:
-    """Raise a `ValueError` that names the devices, when operands on several devices are behind a `TypeError`."""
+def mixed_devices(arrays: list[Any]) -> list[str]:
+    """The devices of the arrays where they differ, else none."""
     devices = [device_of(array) for array in arrays if shape_of(array)]
-    if len(set(devices)) > 1:
-        raise ValueError(
-            f"{operation}: the operands lie on different devices ({', '.join(devices)}); move them with .to(device)"
-        ) from error
+    return devices if len(set(devices)) > 1 else []
 
 
 # Random state

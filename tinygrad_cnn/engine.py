@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import re
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ContextDecorator
@@ -270,9 +271,8 @@ class Primitive:
             bit += bit
         try:
             z = self.forward(*arrays, **options)
-        except TypeError as error:
-            backend.explain_mixed_devices(self.name, arrays, error)
-            raise
+        except (TypeError, ValueError) as error:
+            raise _named(error, self.name, arrays) from error
         auxiliaries: Iterable[Any] = ()
         if self.auxiliary:
             z, *auxiliaries = z
@@ -400,7 +400,10 @@ def _call_of(definition: Primitive) -> Callable[..., Any]:
                 m = x.node
                 if plan_of_one is not None and m is not None and m.requires_grad and _mode.plain:
                     a = x._array
-                    z = forward(a)
+                    try:
+                        z = forward(a)
+                    except (TypeError, ValueError) as error:
+                        raise _named(error, definition.name, [a]) from error
                     return _result(type(x), z, plan_of_one, (m,), plan_of_one.take((a, z)))
             elif type(x) is _ndarray:
                 return forward(x)
@@ -422,13 +425,24 @@ def _call_of(definition: Primitive) -> Callable[..., Any]:
                     a, b = x._array, y._array
                     try:
                         z = forward(a, b)
-                    except TypeError as error:
-                        backend.explain_mixed_devices(definition.name, [a, b], error)
-                        raise
+                    except (TypeError, ValueError) as error:
+                        raise _named(error, definition.name, [a, b]) from error
                     return _result(type(x), z, chosen, (m, n), chosen.take((a, b, z)))
         return apply((x, y), _NO_OPTIONS)
 
     return call_two
+
+
+def _named(error: TypeError | ValueError, operation: str, arrays: list[Any]) -> TypeError | ValueError:
+    """The error of a forward function, as one that names the operation: NumPy's own do not."""
+    devices = backend.mixed_devices(arrays)
+    if devices:
+        return ValueError(
+            f"{operation}: the operands lie on different devices ({', '.join(devices)}); move them with .to(device)"
+        )
+    if re.match(r"\w+: ", str(error)):
+        return error
+    return (TypeError if isinstance(error, TypeError) else ValueError)(f"{operation}: {error}")
 
 
 def _result(

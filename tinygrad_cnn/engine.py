@@ -272,7 +272,8 @@ class Primitive:
         try:
             z = self.forward(*arrays, **options)
         except (TypeError, ValueError) as error:
-            raise _named(error, self.name, arrays) from error
+            _name_operation(self.name, arrays, error)
+            raise
         auxiliaries: Iterable[Any] = ()
         if self.auxiliary:
             z, *auxiliaries = z
@@ -403,7 +404,8 @@ def _call_of(definition: Primitive) -> Callable[..., Any]:
                     try:
                         z = forward(a)
                     except (TypeError, ValueError) as error:
-                        raise _named(error, definition.name, [a]) from error
+                        _name_operation(definition.name, [a], error)
+                        raise
                     return _result(type(x), z, plan_of_one, (m,), plan_of_one.take((a, z)))
             elif type(x) is _ndarray:
                 return forward(x)
@@ -426,23 +428,22 @@ def _call_of(definition: Primitive) -> Callable[..., Any]:
                     try:
                         z = forward(a, b)
                     except (TypeError, ValueError) as error:
-                        raise _named(error, definition.name, [a, b]) from error
+                        _name_operation(definition.name, [a, b], error)
+                        raise
                     return _result(type(x), z, chosen, (m, n), chosen.take((a, b, z)))
         return apply((x, y), _NO_OPTIONS)
 
     return call_two
 
 
-def _named(error: TypeError | ValueError, operation: str, arrays: list[Any]) -> TypeError | ValueError:
-    """The error of a forward function, as one that names the operation: NumPy's own do not."""
-    devices = backend.mixed_devices(arrays)
-    if devices:
-        return ValueError(
+def _name_operation(operation: str, arrays: list[Any], error: TypeError | ValueError) -> None:
+    """Raise an error that names the operation in place of one that doesn't, as NumPy's own."""
+    if devices := backend.mixed_devices(arrays):
+        raise ValueError(
             f"{operation}: the operands lie on different devices ({', '.join(devices)}); move them with .to(device)"
-        )
-    if re.match(r"\w+: ", str(error)):
-        return error
-    return (TypeError if isinstance(error, TypeError) else ValueError)(f"{operation}: {error}")
+        ) from error
+    if not re.match(r"\w+: ", str(error)):
+        raise (TypeError if isinstance(error, TypeError) else ValueError)(f"{operation}: {error}") from error
 
 
 def _result(

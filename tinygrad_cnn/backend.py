@@ -145,8 +145,11 @@ def get_default_dtype() -> np.dtype[Any]:
 
 
 def shape_of(value: Any) -> tuple[int, ...]:
-    """The shape of an array; () for a number or any other single object."""
-    return getattr(value, "shape", ())
+    """The shape of an array or a nested list; () for a number or any other single object."""
+    shape = getattr(value, "shape", None)
+    if shape is None:
+        return np.shape(value) if isinstance(value, list | tuple) else ()
+    return shape  # type: ignore[no-any-return]
 
 
 def dtype_of(value: Any) -> np.dtype[Any]:
@@ -218,6 +221,14 @@ def as_array(data: Any, dtype: Any = None, device: str | None = None, like: Any 
     array = to_device(array, device)
     # A single NumPy number is kept as a scalar: immutable, and several times faster than an array without axes.
     return array[()] if isinstance(array, np.ndarray) else array
+
+
+def as_operand(data: list[Any] | tuple[Any, ...], others: list[Any]) -> Any:
+    """A sequence as an array beside other operands: on their device, and in their floating-point dtype as numbers are."""
+    if not others:
+        return as_array(data)
+    dtype = dtype_of(others[0])
+    return as_array(data, dtype if dtype.kind == "f" else None, device_of(others[0]))
 
 
 def read_only(array: Any) -> Any:

@@ -264,8 +264,8 @@ class Primitive:
                 variable, node, x = x, x.node, x._array
                 if node is not None and node.requires_grad:
                     wanting += bit
-            elif type(x) is list:
-                x = backend.as_array(x)
+            elif type(x) is list or type(x) is tuple:
+                x = backend.as_operand(x, [v._array for v in operands if isinstance(v, Variable)])
             arrays.append(x)
             nodes.append(node)
             bit += bit

@@ -112,8 +112,12 @@ def cross_entropy(x: Any, target: Any, reduction: str = "mean") -> Any:
         raise ValueError(f"cross_entropy: reduction must be 'mean', 'sum' or 'none' but is {reduction!r}")
     shape = shape_of(x)
     if len(shape) == 1:
-        target = reshape(target, (1, *shape_of(target))) if shape_of(target) else [target]
+        is_array = shape_of(target) and not isinstance(target, list | tuple)
+        target = reshape(target, (1, *shape_of(target))) if is_array else [target]
         return cross_entropy(reshape(x, (1, *shape)), target, "sum")
+    if isinstance(target, list | tuple) and shape_of(target) != shape:
+        # Labels: as an operand beside floating-point logits, a list would become floating-point too.
+        target = get_array_module(x._array if isinstance(x, Variable) else x).asarray(target)
     if isinstance(target, Variable) and target.node is not None and target.node.requires_grad:
         raise ValueError("cross_entropy: the target must not require a gradient; detach() it")
     if reduction == "none":

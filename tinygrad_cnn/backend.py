@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import AbstractContextManager, nullcontext
+from fractions import Fraction
 from functools import lru_cache
 from numbers import Number
 from types import ModuleType
@@ -163,14 +164,16 @@ def is_object(value: Any) -> bool:
 
 
 def ones_like(value: Any) -> Any:
-    """Ones of the value's shape and dtype; the integer 1 for a single object."""
+    """Ones of the value's shape and dtype; for objects in their own arithmetic."""
     if isinstance(value, np.generic):
         return type(value)(1)
-    if not hasattr(value, "dtype"):
-        return 1
     if is_object(value):
-        return np.full(value.shape, 1, dtype=object)
+        return _exact_ones(value)
     return get_array_module(value).ones_like(value)[()]
+
+
+# Half of the integer 1 would be the float 0.5.
+_exact_ones = np.frompyfunc(lambda value: Fraction(1) if isinstance(value, int | Fraction) else value**0, 1, 1)
 
 
 def ones(count: int, like: Any) -> Any:

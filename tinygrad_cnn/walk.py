@@ -47,12 +47,15 @@ def backward(
     order = _operations([root])
     wrap = variable._wrap
     arrived = _walk(order, {root: seed}, wrap, create_graph, free=not (retain_graph or create_graph))
-    for node, total in arrived.items():  # only now, so that a walk that failed has changed no gradient
+    sums = []
+    for node, total in arrived.items():
         target = node.target and node.target()
         if target is not None:
             total = total if create_graph else wrap(total, None)
             earlier = target._grad
-            target._grad = total if earlier is None else earlier + total
+            sums.append((target, total if earlier is None else earlier + total))
+    for target, total in sums:  # only now, so that a walk or a sum that failed has changed no gradient
+        target._grad = total
 
 
 def grad(
@@ -234,6 +237,9 @@ def _fit(gradient: Any, parent: Node, node: Node) -> Any:
             gradient = gradient.reshape(wanted)
     dtype, wanted_dtype = backend.dtype_of(gradient), parent.dtype
     if dtype != wanted_dtype and dtype.kind != "O":
+        if dtype.kind == "c":
+            name = node.primitive.name if node.primitive else ""
+            raise TypeError(f"{name}: complex numbers have no gradient here, but a rule gave one of {dtype}")
         gradient = gradient.astype(wanted_dtype)
     return gradient
 
@@ -265,9 +271,10 @@ def _seed(variable: Variable, gradient: Any, create_graph: bool, operation: str,
             raise ValueError(
                 f"{operation}: {argument} is on {backend.device_of(seed)} but the output on {backend.device_of(array)}"
             )
-    if not create_graph:
-        return seed
-    return gradient if isinstance(gradient, Variable) else variable._wrap(seed, None)
+    if create_graph:
+        seed = gradient if isinstance(gradient, Variable) else variable._wrap(seed, None)
+    dtype = backend.dtype_of(array)
+    return seed if backend.dtype_of(seed) in (dtype, object) else seed.astype(dtype)
 
 
 def _sequence(given: Any) -> list[Any]:

@@ -81,3 +81,9 @@ def layouts(array):
         "backwards": array[..., ::-1].copy()[..., ::-1],
         "read-only": frozen,
     }
+
+
+def specials(shape, seed, dtype=np.float64):
+    """NaN, infinities, zeros of both signs and a one, each of them often."""
+    values = [np.nan, -np.inf, -np.inf, -np.inf, np.inf, 0.0, -0.0, 1.0]
+    return np.random.default_rng(seed).choice(values, shape).astype(dtype)

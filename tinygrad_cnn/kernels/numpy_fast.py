@@ -114,7 +114,7 @@ def max_pool(x: Any, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints)
         else:
             np.copyto(winners, i, where=candidate > z)
             np.maximum(z, candidate, out=z)
-    if np.isnan(z).any():  # a NaN wins, but compares false
+    if not (z > -np.inf).all():  # a NaN wins, but compares false; the padding is minus infinity too, but does not win
         return reference.max_pool(x, kernel, stride, padding, dilation)
     return z, winners
 

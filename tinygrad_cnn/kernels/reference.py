@@ -14,6 +14,7 @@ convolution arithmetic for deep learning (2016).
 from __future__ import annotations
 
 from itertools import product
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -111,7 +112,8 @@ def correlate_kernel(
 ) -> Any:
     """dK = X correlated with dZ: dK[f,c,k] = sum_{n,p} X[n, c, s p + d k] dZ[n,f,p]."""
     xp, n = get_array_module(x, dz), len(kernel)
-    view = windows(pad_spatial(x, padding), kernel, stride, dilation)[(slice(None), slice(None), *map(slice, dz.shape[2:]))]
+    view = windows(pad_spatial(x, padding), kernel, stride, dilation)
+    view = view[(slice(None), slice(None), *map(slice, dz.shape[2:]))]
     over_output = ((0, *range(2, 2 + n)),) * 2
     dk = [
         xp.tensordot(upstream, window, axes=over_output)  # (F / groups, C / groups, *kernel)
@@ -166,25 +168,40 @@ def fold(v: Any, size: Ints, stride: Ints, padding: Pairs, dilation: Ints) -> An
 
 def _reached(k: Ints, out: Ints, stride: Ints, dilation: Ints) -> tuple[slice, ...]:
     """The padded input's elements that entry k of each window covers."""
-    return tuple(slice(d * j, d * j + s * (m - 1) + 1 if m else d * j, s) for j, m, s, d in _zip(k, out, stride, dilation))
+    return tuple(
+        slice(d * j, d * j + s * (m - 1) + 1 if m else d * j, s) for j, m, s, d in _zip(k, out, stride, dilation)
+    )
 
 
 def max_pool(x: Any, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints) -> tuple[Any, Any]:
-    """Z[n,c,p] = max_k X[n, c, s p + d k], and the first winning k of each window (in the flattened kernel).
-
-    The padding never wins: it is minus infinity, or the least integer. A NaN wins.
-    """
-    xp = get_array_module(x)
-    view = windows(pad_spatial(x, padding, lowest(x)), kernel, stride, dilation)
-    flat = view.reshape(*view.shape[: 2 + len(kernel)], -1)
-    winners = flat.argmax(axis=-1)
-    z = xp.take_along_axis(flat, winners[..., None], axis=-1)[..., 0]
+    """Z[n,c,p] = max_k X[n, c, s p + d k], and the first winning k of each window (in the flattened kernel)."""
+    flat = _flat_windows(x, kernel, stride, padding, dilation, lowest(x))
+    winners = winning(x, kernel, stride, padding, dilation).argmax(axis=-1)
+    z = get_array_module(x).take_along_axis(flat, winners[..., None], axis=-1)[..., 0]
     return z, winners.astype(winner_dtype(kernel))
+
+
+def winning(x: Any, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints) -> Any:
+    """Which entries of each window are its largest, (N, C, *out, entries of the flattened kernel); a NaN is above all.
+
+    The padding never wins. It is minus infinity or the least integer, but so may be the pixels beside it.
+    """
+    flat = _flat_windows(x, kernel, stride, padding, dilation, lowest(x))
+    pixels = get_array_module(x).ones((1, 1, *x.shape[2:]), dtype=bool)
+    nan = flat != flat
+    largest = (flat == flat.max(axis=-1, keepdims=True)) & _flat_windows(pixels, kernel, stride, padding, dilation)
+    return nan | (largest & ~nan.any(axis=-1, keepdims=True))
+
+
+def _flat_windows(x: Any, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints, value: Any = 0) -> Any:
+    """Every window of x inside a border of `value`, (N, C, *out, entries)."""
+    view = windows(pad_spatial(x, padding, value), kernel, stride, dilation)
+    return view.reshape(*view.shape[: 2 + len(kernel)], prod(kernel))
 
 
 def winner_dtype(kernel: Ints) -> Any:
     """The smallest integer that can number the entries of a window."""
-    return np.min_scalar_type(max(int(np.prod(kernel)) - 1, 0))
+    return np.min_scalar_type(prod(kernel) - 1)
 
 
 def lowest(x: Any) -> Any:
@@ -209,6 +226,5 @@ def gather_winners(
     x: Any, winners: Any, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints
 ) -> Any:
     """The adjoint of `scatter_winners`: from each window of x the element at the winner's place."""
-    view = unfold(x, kernel, stride, padding, dilation)
-    flat = view.reshape(*view.shape[: 2 + len(kernel)], -1)
+    flat = _flat_windows(x, kernel, stride, padding, dilation)
     return get_array_module(x).take_along_axis(flat, winners[..., None].astype(np.intp), axis=-1)[..., 0]

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn.backend import get_array_module, is_object, shape_of
+from tinygrad_cnn.backend import is_object, shape_of
 from tinygrad_cnn.engine import primitive
 from tinygrad_cnn.kernels import dispatch, reference
 from tinygrad_cnn.primitives.arguments import Pairs, padding_pairs, per_axis, reach_of, spatial_shape, window_counts
@@ -70,17 +70,12 @@ def dX_split(dZ: Any, shares: Any, x_shape: Any, kernel: Any, stride: Any, paddi
 @primitive(auxiliary=["shares"], x=dX_split)
 def max_of_windows_split(x: Any, *, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
     """As `max_of_windows`, with each element's share of its window's gradient: 1 / the number of winners, or 0."""
-    n = len(kernel)
     z, _ = dispatch.max_pool(x, kernel, stride, padding, dilation)
-    padded = reference.pad_spatial(x, padding, reference.lowest(x))
-    windows = reference.windows(padded, kernel, stride, dilation)
-    won = (windows == z[(..., *(None,) * n)]) | (windows != windows)
-    inside = reference.unfold(get_array_module(x).ones(x.shape, dtype=bool), kernel, stride, padding, dilation)
-    won &= inside  # among elements of minus infinity, the padding still does not win
-    count = won.sum(axis=tuple(range(-n, 0)), keepdims=True)
-    if is_object(x):
-        return z, won * np.frompyfunc(lambda m: Fraction(1, int(m)), 1, 1)(count)
-    return z, won / count.astype(x.dtype)
+    won = reference.winning(x, kernel, stride, padding, dilation)
+    count = won.sum(axis=-1, keepdims=True)
+    exact = np.frompyfunc(lambda m: Fraction(1, int(m)), 1, 1)
+    shares = won * exact(count) if is_object(x) else won / count.astype(x.dtype)
+    return z, shares.reshape(*z.shape, *kernel)
 
 
 @primitive(
@@ -171,12 +166,22 @@ def max_pool3d(
 
 
 def _max_pool(
-    operation: str, n: int, x: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool, ties: str
+    operation: str,
+    n: int,
+    x: Any,
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    ceil_mode: bool,
+    ties: str,
 ) -> Any:
     if ties not in ("first", "split"):
         raise ValueError(f"{operation}: ties must be 'first' or 'split' but is {ties!r}")
     size = spatial_shape(operation, "x", shape_of(x), n)
-    kernel, stride, padding, dilation = pool_windows(operation, n, size, kernel_size, stride, padding, dilation, ceil_mode)
+    kernel, stride, padding, dilation = pool_windows(
+        operation, n, size, kernel_size, stride, padding, dilation, ceil_mode
+    )
     _check_pixels(operation, size, kernel, stride, padding, dilation)
     pool = max_of_windows if ties == "first" else max_of_windows_split
     return pool(x, kernel=kernel, stride=stride, padding=padding, dilation=dilation)
@@ -220,5 +225,6 @@ def _check_pixels(
             entries = np.arange(count)[:, None] * s + d * np.arange(k) - before
             if not ((entries >= 0) & (entries < m)).any(axis=1).all():
                 raise ValueError(
-                    f"{operation}: padding {padding} leaves a window {kernel} (dilation {dilation}) without a pixel of x"
+                    f"{operation}: padding {padding} leaves a window {kernel} (dilation {dilation}) "
+                    "without a pixel of x"
                 )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.backend import dtype_of, get_array_module, shape_of
-from tinygrad_cnn.primitives.arguments import Pairs, spatial_shape
+from tinygrad_cnn.primitives.arguments import Pairs, padding_pairs, reach_of, spatial_shape
 from tinygrad_cnn.primitives.maxpool import pool_windows, unfold_windows
 from tinygrad_cnn.primitives.reduction import sum
 
@@ -80,20 +80,21 @@ def _avg_pool(
     count_include_pad: bool,
 ) -> Any:
     size = spatial_shape(operation, "x", shape_of(x), n)
-    floor = pool_windows(operation, n, size, kernel_size, stride, padding, dilation, False)
-    kernel, stride, padding, dilation = (
-        pool_windows(operation, n, size, kernel_size, stride, padding, dilation, True) if ceil_mode else floor
+    given = padding if count_include_pad else 0
+    kernel, stride, padding, dilation = pool_windows(
+        operation, n, size, kernel_size, stride, padding, dilation, ceil_mode
     )
-    windows = unfold_windows(x, kernel=kernel, stride=stride, padding=padding, dilation=dilation)
-    total = sum(windows, axis=tuple(range(2 + n, 2 + 2 * n)))
-    counted = floor[2] if count_include_pad else ((0, 0),) * n
-    if counted == padding:
-        return total / prod(kernel)
+    counted = padding_pairs(operation, given, size, reach_of(kernel, dilation), stride)
     counts = _counts(size, kernel, stride, padding, dilation, counted)
     if not counts.all():
         raise ValueError(f"{operation}: padding {padding} leaves a window {kernel} without an element to count")
+    windows = unfold_windows(x, kernel=kernel, stride=stride, padding=padding, dilation=dilation)
+    total = sum(windows, axis=tuple(range(2 + n, 2 + 2 * n)))
+    if counted == padding:
+        return total / prod(kernel)
     xp = get_array_module(windows if not hasattr(windows, "_array") else windows._array)
-    return total / xp.asarray(counts.astype(dtype_of(x)))
+    dtype = dtype_of(x) if dtype_of(x).kind in "fO" else counts.dtype  # the counts of integers need not fit theirs
+    return total / xp.asarray(counts.astype(dtype))
 
 
 def _counts(

@@ -146,7 +146,9 @@ def _conv_transpose(
     check_kernel(operation, kernel)
     channels, per_group = shape_of(x)[1], shape_of(weight)[1]
     if channels % groups:
-        raise ValueError(f"{operation}: groups must divide the {channels} channels of x (shape {shape_of(x)}) but is {groups}")
+        raise ValueError(
+            f"{operation}: groups must divide the {channels} channels of x (shape {shape_of(x)}) but is {groups}"
+        )
     if shape_of(weight)[0] != channels:
         raise ValueError(
             f"{operation}: weight (C, F / groups, ...) expects {shape_of(weight)[0]} input channels "
@@ -173,16 +175,19 @@ def _conv_transpose(
         size = tuple(m + a for m, a in zip(least, added, strict=True))
         if any(m > limit for m, limit in zip(size, most, strict=True)):
             raise ValueError(
-                f"{operation}: output_padding must be smaller than stride {stride} or dilation {dilation} but is {output_padding}"
+                f"{operation}: output_padding must be smaller than stride {stride} or dilation {dilation} "
+                f"but is {output_padding}"
             )
     else:
         size = per_axis(operation, "output_size", output_size, n)
         if any(not low <= m <= high for low, m, high in zip(least, size, most, strict=True)):
-            legal = " x ".join(f"{low}..{high}" if low < high else f"{low}" for low, high in zip(least, most, strict=True))
+            sizes = zip(least, most, strict=True)
+            legal = " x ".join(f"{low}..{high}" if low < high else f"{low}" for low, high in sizes)
             raise ValueError(f"{operation}: output_size {size} is not among the legal sizes {legal}")
     if any(m < 1 for m in size):
         raise ValueError(
-            f"{operation}: padding {padding} takes everything off the output: {unpadded} without padding, {size} with it"
+            f"{operation}: padding {padding} takes everything off the output: "
+            f"{unpadded} without padding, {size} with it"
         )
     operands = (x, weight) if bias is None else (x, weight, bias)
     return transposed_convolution(

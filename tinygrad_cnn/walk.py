@@ -98,6 +98,8 @@ def grad(
         root = _root(output, "grad")
         seed = _seed(output, gradient, create_graph, "grad", f"grad_outputs[{i}]")
         pending[root] = pending[root] + seed if root in pending else seed
+    if not inputs:
+        return ()
     order = _operations(pending)
     wanted = {x.node for x in inputs}
     leading = set(wanted)

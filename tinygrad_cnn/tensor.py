@@ -294,6 +294,9 @@ class Tensor(Variable):
             raise ValueError(f"bool: a tensor of shape {self.shape} is neither true nor false; use .data.any() or .all()")
         return bool(self.item())
 
+    def __format__(self, specification: str) -> str:
+        return format(self.item(), specification) if specification else repr(self)
+
     def __repr__(self) -> str:
         values = np.array2string(self.numpy(), separator=", ", threshold=100, edgeitems=2, prefix="Tensor(")
         parts = [values if self.dtype != object or self.shape else str(self._array)]

@@ -15,6 +15,7 @@ from tinygrad_cnn.engine import Leaf, Node, Variable, kept
 from tinygrad_cnn.primitives import elementwise, matmul, reduction, shape
 
 _new = object.__new__
+_DIFFERENTIABLE = "fO"  # kinds of dtype: floating-point numbers, and objects for exact ones
 _NO_OPTIONS: dict[str, Any] = {}
 
 
@@ -165,7 +166,7 @@ class Tensor(Variable):
     def requires_grad(self, value: bool) -> None:
         if not self.is_leaf:
             raise ValueError(f"requires_grad: {self!r} was computed; only a leaf's can be set, or detach() it first")
-        if value and self.dtype.kind not in "fO":
+        if value and self.dtype.kind not in _DIFFERENTIABLE:
             raise ValueError(f"requires_grad: gradients need a floating-point (or exact) dtype but this is {self.dtype}")
         if value != self.requires_grad:
             self.node = Leaf(self._array, self._name, ref(self)) if value else None
@@ -269,9 +270,11 @@ class Tensor(Variable):
         return self if device == self.device else shape.transfer(self, device=device, source=self.device)
 
     def astype(self, dtype: Any) -> Tensor:
-        """The tensor cast to a dtype, recorded; the gradient is cast back."""
+        """The tensor cast to a dtype, recorded; the gradient is cast back. Integers and bools have no gradient."""
         dtype = np.dtype(dtype)
-        return self if dtype == self.dtype else shape.cast(self, dtype=dtype)
+        if dtype == self.dtype:
+            return self
+        return shape.cast(self if dtype.kind in _DIFFERENTIABLE else self.detach(), dtype=dtype)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         if self.requires_grad:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import builtins
 from typing import Any
 
-from tinygrad_cnn.backend import get_array_module
+from tinygrad_cnn.backend import get_array_module, shape_of
 from tinygrad_cnn.engine import primitive
 from tinygrad_cnn.kernels import elementary
 
@@ -136,4 +136,7 @@ def relu(x: Any) -> Any:
 @primitive(x=lambda dz, condition: where(condition, dz, 0), y=lambda dz, condition: where(condition, 0, dz))
 def where(condition: Any, x: Any, y: Any) -> Any:
     """z = x where the condition holds, else y, elementwise with broadcasting. The condition has no gradient."""
-    return get_array_module(condition, x, y).where(condition, x, y)
+    xp = get_array_module(condition, x, y)
+    if not shape_of(condition):
+        condition = xp.asarray(condition)  # CuPy's condition can't be a bool
+    return xp.where(condition, x, y)

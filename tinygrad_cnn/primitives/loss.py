@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from tinygrad_cnn.backend import get_array_module, ones, shape_of
 from tinygrad_cnn.engine import Variable, primitive
 from tinygrad_cnn.kernels import softmax as softmax_kernels
@@ -148,6 +150,6 @@ def _check_target(x: Any, target: Any) -> None:
 
 def _are_within(labels: Any, classes: int) -> bool:
     """Whether all labels are 0 to classes - 1."""
-    if labels.size <= 8:  # so few are compared sooner than a reduction begins
+    if labels.size <= 8 and isinstance(labels, np.ndarray):  # so few are compared sooner than a reduction begins
         return all(0 <= label < classes for label in labels.tolist())
     return bool(0 <= labels.min() and labels.max() < classes)

@@ -1,0 +1,185 @@
+"""The fully connected layer, activations, flattening and the loss."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+from tinygrad_cnn.backend import shape_of
+from tinygrad_cnn.nn import init
+from tinygrad_cnn.nn.arguments import boolean, integer, one_of, positive, shown
+from tinygrad_cnn.nn.module import Module, Parameter
+from tinygrad_cnn.primitives import elementwise, loss
+from tinygrad_cnn.primitives.arguments import axis_of
+from tinygrad_cnn.primitives.matmul import linear
+from tinygrad_cnn.primitives.shape import reshape
+
+
+class Linear(Module):
+    """A fully connected layer, `tg.linear`: Z = X W^T + b.
+
+    Args:
+        in_features: the numbers in a sample.
+        out_features: the numbers that come out.
+        bias: whether b is added.
+        device, dtype: of the parameters; None is the default.
+
+    Attributes:
+        weight: (out_features, in_features), at first `init.he_normal`.
+        bias: (out_features,), at first zeros, or None.
+
+    Takes (..., in_features), gives (..., out_features); (in_features + 1) out_features parameters.
+
+    Raises:
+        ValueError: a number of features below 1.
+        TypeError: a number of features that is no integer, a bias that is no bool.
+
+    >>> import tinygrad_cnn as tg
+    >>> from tinygrad_cnn import nn
+    >>> layer = nn.Linear(3, 2)
+    >>> layer
+    Linear(3, 2)  # 8 parameters
+    >>> layer(tg.tensor([[0.0, 0.0, 0.0]])).tolist()
+    [[0.0, 0.0]]
+    """
+
+    def __init__(
+        self, in_features: int, out_features: int, bias: bool = True, *, device: str | None = None, dtype: Any = None
+    ) -> None:
+        self.in_features = positive("Linear", "in_features", in_features)
+        self.out_features = positive("Linear", "out_features", out_features)
+        with_bias = boolean("Linear", "bias", bias)
+        self.weight = Parameter(init.he_normal((out_features, in_features), dtype=dtype, device=device))
+        self.bias = Parameter(init.zeros((out_features,), dtype, device)) if with_bias else None
+
+    def forward(self, x: Any) -> Any:
+        """`tg.linear`."""
+        return linear(x, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        """The arguments that differ from their defaults."""
+        return f"{self.in_features}, {self.out_features}" + ("" if self.bias is not None else ", bias=False")
+
+
+class Flatten(Module):
+    """The axes from `start_axis` to `end_axis` as a single one: (N, C, H, W) to (N, C H W).
+
+    Raises:
+        TypeError: an axis that is no integer.
+        ValueError: in `forward`, an axis that x does not have, or a start behind the end.
+
+    >>> import tinygrad_cnn as tg
+    >>> from tinygrad_cnn import nn
+    >>> nn.Flatten()(tg.tensor([[[1.0, 2.0], [3.0, 4.0]]])).tolist()
+    [[1.0, 2.0, 3.0, 4.0]]
+    """
+
+    def __init__(self, start_axis: int = 1, end_axis: int = -1) -> None:
+        self.start_axis = integer("Flatten", "start_axis", start_axis)
+        self.end_axis = integer("Flatten", "end_axis", end_axis)
+
+    def forward(self, x: Any) -> Any:
+        """x in its new shape."""
+        shape = shape_of(x)
+        start = axis_of("Flatten", self.start_axis, len(shape))
+        end = axis_of("Flatten", self.end_axis, len(shape))
+        if start > end:
+            raise ValueError(
+                f"Flatten: start_axis {self.start_axis} lies behind end_axis {self.end_axis} for x of shape {shape}"
+            )
+        return reshape(x, (*shape[:start], prod(shape[start : end + 1]), *shape[end + 1 :]))
+
+    def extra_repr(self) -> str:
+        """The arguments that differ from their defaults."""
+        return shown(start_axis=(self.start_axis, 1), end_axis=(self.end_axis, -1))
+
+
+class ReLU(Module):
+    """max(x, 0), `tg.relu`; the derivative at 0 is 0."""
+
+    def forward(self, x: Any) -> Any:
+        """`tg.relu`."""
+        return elementwise.relu(x)
+
+
+class Tanh(Module):
+    """The hyperbolic tangent, `tg.tanh`."""
+
+    def forward(self, x: Any) -> Any:
+        """`tg.tanh`."""
+        return elementwise.tanh(x)
+
+
+class Sigmoid(Module):
+    """1 / (1 + e**-x), `tg.sigmoid`."""
+
+    def forward(self, x: Any) -> Any:
+        """`tg.sigmoid`."""
+        return elementwise.sigmoid(x)
+
+
+class Softmax(Module):
+    """exp(x) / sum(exp(x)) along an axis, `tg.softmax`: logits to probabilities.
+
+    `CrossEntropyLoss` takes the logits themselves, so a network that is trained with it ends without a softmax.
+
+    Raises:
+        TypeError: an axis that is no integer.
+    """
+
+    def __init__(self, axis: int = -1) -> None:
+        self.axis = integer("Softmax", "axis", axis)
+
+    def forward(self, x: Any) -> Any:
+        """`tg.softmax`."""
+        return loss.softmax(x, self.axis)
+
+    def extra_repr(self) -> str:
+        """The arguments that differ from their defaults."""
+        return shown(axis=(self.axis, -1))
+
+
+class LogSoftmax(Module):
+    """x - log(sum(exp(x))) along an axis, `tg.log_softmax`.
+
+    Raises:
+        TypeError: an axis that is no integer.
+    """
+
+    def __init__(self, axis: int = -1) -> None:
+        self.axis = integer("LogSoftmax", "axis", axis)
+
+    def forward(self, x: Any) -> Any:
+        """`tg.log_softmax`."""
+        return loss.log_softmax(x, self.axis)
+
+    def extra_repr(self) -> str:
+        """The arguments that differ from their defaults."""
+        return shown(axis=(self.axis, -1))
+
+
+class CrossEntropyLoss(Module):
+    """The cross entropy of softmax(x) with the target, from logits, `tg.cross_entropy`.
+
+    Takes logits (N, classes) and labels (N,), or probabilities (N, classes); gives a single number, or (N,) with
+    `reduction` "none".
+
+    Raises:
+        ValueError: a `reduction` other than "mean", "sum" or "none".
+
+    >>> import tinygrad_cnn as tg
+    >>> from tinygrad_cnn import nn
+    >>> round(nn.CrossEntropyLoss()(tg.tensor([[0.0, 0.0]]), [1]).item(), 4)
+    0.6931
+    """
+
+    def __init__(self, *, reduction: str = "mean") -> None:
+        self.reduction = one_of("CrossEntropyLoss", "reduction", reduction, ("mean", "sum", "none"))
+
+    def forward(self, x: Any, target: Any) -> Any:
+        """`tg.cross_entropy`."""
+        return loss.cross_entropy(x, target, self.reduction)
+
+    def extra_repr(self) -> str:
+        """The arguments that differ from their defaults."""
+        return shown(reduction=(self.reduction, "mean"))

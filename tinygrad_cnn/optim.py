@@ -1,0 +1,434 @@
+"""Optimisers: SGD with momentum, Adam and AdamW.
+
+A step gives each parameter a new array, so that no graph changes behind its back. In the formulas p is a
+parameter, g its gradient, lr the learning rate and t the number of the step, counted from 1 for each parameter.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from math import inf, sqrt
+from numbers import Real
+from typing import Any, ClassVar
+
+import numpy as np
+
+from tinygrad_cnn import backend
+from tinygrad_cnn.tensor import Tensor
+
+Group = dict[str, Any]
+
+
+class Optimizer(ABC):
+    """What optimisers share: parameters in groups, each group with its own options, and a state for each parameter.
+
+    `param_groups` is a list of dicts, each with "params" and the options; changing `param_groups[0]["lr"]` takes effect
+    at the next step. A subclass names its options and its state, and writes `_update`.
+
+    Args:
+        parameters: tensors (`model.parameters()`), or dicts with "params" and the options that differ for them.
+        options: the options of every group that does not say otherwise.
+
+    Raises:
+        TypeError: anything but leaf tensors, an unordered set of them.
+        ValueError: no parameter, none that requires a gradient, one twice, a computed tensor, a wrong option.
+    """
+
+    state_names: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, parameters: Iterable[Any], **options: Any) -> None:
+        self.defaults = options
+        self.param_groups: list[Group] = []
+        self.state: dict[Tensor, dict[str, Any]] = {}
+        given = self._listed(parameters)
+        for group in given if any(isinstance(item, Mapping) for item in given) else [{"params": given}]:
+            self.add_param_group(group)
+
+    @property
+    def _name(self) -> str:
+        return type(self).__name__
+
+    def _listed(self, parameters: Any) -> list[Any]:
+        if isinstance(parameters, Tensor):
+            raise TypeError(f"{self._name}: expected a list of tensors but got one; write [{parameters.name or 'w'}]")
+        if hasattr(parameters, "parameters"):
+            kind = type(parameters).__name__
+            raise TypeError(f"{self._name}: expected a list of tensors but got a {kind}; give its .parameters()")
+        if isinstance(parameters, set | frozenset | str | Mapping) or not isinstance(parameters, Iterable):
+            raise TypeError(f"{self._name}: expected a list or iterator of tensors but got {parameters!r}")
+        listed = list(parameters)
+        if not listed:
+            raise ValueError(f"{self._name}: expected parameters but got none")
+        return listed
+
+    def add_param_group(self, group: Mapping[str, Any]) -> None:
+        """Train more parameters, with their own options: a dict with "params" and the options that differ.
+
+        Raises:
+            TypeError, ValueError: as the constructor; nothing is added then.
+        """
+        if not isinstance(group, Mapping) or "params" not in group:
+            raise TypeError(f"{self._name}: expected a dict with 'params' for a parameter group but got {group!r}")
+        if unknown := sorted(set(group) - {"params", *self.defaults}):
+            raise ValueError(f"{self._name}: unknown options {unknown}; there are {', '.join(self.defaults)}")
+        parameters = self._listed([group["params"]] if isinstance(group["params"], Tensor) else group["params"])
+        seen = {id(p) for other in self.param_groups for p in other["params"]}
+        for i, p in enumerate(parameters):
+            self._check_parameter(i, p)
+            if id(p) in seen:
+                raise ValueError(f"{self._name}: each parameter may come once but {_named(p)} comes again")
+            seen.add(id(p))
+        if not any(p.requires_grad for p in parameters):
+            raise ValueError(f"{self._name}: none of the {len(parameters)} parameters requires a gradient")
+        complete = {**self.defaults, **group, "params": parameters}
+        self._check_options(complete)
+        self.param_groups.append(complete)
+
+    def _check_parameter(self, position: int, p: Any) -> None:
+        if not isinstance(p, Tensor):
+            raise TypeError(f"{self._name}: parameters must be tensors but number {position} is {p!r}")
+        if not p.is_leaf:
+            raise ValueError(
+                f"{self._name}: parameters must be leaves but number {position}, {_named(p)}, was computed; "
+                "give what it was computed from"
+            )
+
+    @abstractmethod
+    def _check_options(self, group: Group) -> None:
+        """Raise where an option of the group is out of its range."""
+
+    @abstractmethod
+    def _update(self, p: Any, g: Any, state: dict[str, Any], group: Group) -> Any:
+        """The parameter's new array, of p's dtype, which nobody else holds; p and g are not written to.
+
+        The arrays in `state` are the optimiser's own and may be updated in place.
+        """
+
+    def step(self) -> None:
+        """Update every parameter that has a gradient. A parameter whose `.grad` is None stays as it is.
+
+        Raises:
+            ValueError: a gradient on another device than its parameter.
+        """
+        for group in self.param_groups:
+            # A NumPy scalar among the options would turn a float32 update into float64.
+            options = {k: v.item() if isinstance(v, np.generic) else v for k, v in group.items()}
+            for p in group["params"]:
+                if p.grad is not None:
+                    state = self.state.setdefault(p, {})
+                    p._replace(self._update(p._array, self._gradient(p, state), state, options))
+
+    def _gradient(self, p: Tensor, state: dict[str, Any]) -> Any:
+        """The gradient's array in p's dtype; the state follows a parameter that was cast or moved."""
+        array, g = p._array, p.grad._array  # type: ignore[union-attr]
+        if _differ(g, array):
+            if backend.device_of(g) != backend.device_of(array):
+                raise ValueError(
+                    f"{self._name}: {_named(p)} lies on {backend.device_of(array)} "
+                    f"but its gradient on {backend.device_of(g)}"
+                )
+            g = backend.as_array(g, like=array)
+        for name, value in state.items():
+            if name != "step" and _differ(value, array):
+                state[name] = backend.as_array(value, like=array)
+        return g
+
+    def zero_grad(self) -> None:
+        """Forget every parameter's gradient: `.grad` becomes None."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                p.grad = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """What is needed to go on later: the groups' options and the state, with parameters as numbers in their order.
+
+        The arrays are copies.
+        """
+        numbers = self._numbers()
+        return {
+            "state": {
+                numbers[p]: {k: v if k == "step" else backend.as_array(v) for k, v in state.items()}
+                for p, state in self.state.items()
+            },
+            "param_groups": [
+                {**group, "params": [numbers[p] for p in group["params"]]} for group in self.param_groups
+            ],
+        }
+
+    def _numbers(self) -> dict[Tensor, int]:
+        return {p: i for i, p in enumerate(p for group in self.param_groups for p in group["params"])}
+
+    def load_state_dict(self, state_dict: Mapping[str, Any]) -> None:
+        """Take over a `state_dict()` of an optimiser of this class for the same parameters: all of it, or nothing.
+
+        Raises:
+            ValueError: other groups, options, state or shapes than this optimiser's.
+            TypeError: not a state dict.
+        """
+        if not isinstance(state_dict, Mapping) or not {"state", "param_groups"} <= set(state_dict):
+            raise TypeError(f"{self._name}: load_state_dict expected 'state' and 'param_groups' but got {state_dict!r}")
+        groups, numbers = state_dict["param_groups"], self._numbers()
+        if not isinstance(groups, list | tuple) or not all(isinstance(group, Mapping) for group in groups):
+            raise TypeError(f"{self._name}: load_state_dict expected 'param_groups' to be a list of dicts")
+        here = [[numbers[p] for p in group["params"]] for group in self.param_groups]
+        if [list(group.get("params", ())) for group in groups] != here:
+            raise ValueError(
+                f"{self._name}: load_state_dict expected groups of {[len(group) for group in here]} parameters "
+                f"but got {[len(group.get('params', ())) for group in groups]}"
+            )
+        for group in groups:
+            if set(group) != {"params", *self.defaults}:
+                raise ValueError(
+                    f"{self._name}: load_state_dict expected the options {sorted(self.defaults)} "
+                    f"but got {sorted(set(group) - {'params'})}"
+                )
+            self._check_options(group)
+        state = {}
+        parameters = list(numbers)
+        for number, values in state_dict["state"].items():
+            if number not in range(len(parameters)):
+                raise ValueError(
+                    f"{self._name}: load_state_dict expected the state of parameters 0 to {len(parameters) - 1} "
+                    f"but got {number!r}"
+                )
+            state[parameters[number]] = self._loaded(number, parameters[number], values)
+        self.state = state
+        for group, loaded in zip(self.param_groups, groups, strict=True):
+            group.update({name: loaded[name] for name in self.defaults})
+
+    def _loaded(self, number: int, p: Tensor, values: Mapping[str, Any]) -> dict[str, Any]:
+        if values and set(values) != set(self.state_names):
+            raise ValueError(
+                f"{self._name}: load_state_dict expected the state {self.state_names} of parameter {number} "
+                f"but got {tuple(values)}"
+            )
+        state = {}
+        for name, value in values.items():
+            if name == "step":
+                state[name] = int(value)
+                if state[name] < 1:
+                    raise ValueError(f"{self._name}: load_state_dict expected a step of 1 or more but got {value!r}")
+                continue
+            state[name] = backend.as_array(value, like=p._array)
+            if backend.shape_of(state[name]) != p.shape:
+                raise ValueError(
+                    f"{self._name}: load_state_dict expected {name} of parameter {number} to have shape {p.shape} "
+                    f"but got {backend.shape_of(state[name])}"
+                )
+        return state
+
+    def __repr__(self) -> str:
+        groups = []
+        for group in self.param_groups:
+            options = ", ".join(f"{name}={group[name]!r}" for name in self.defaults)
+            groups.append(f"{len(group['params'])} parameters, {options}")
+        return f"{self._name}({'; '.join(groups)})"
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent, with momentum:
+
+        g <- g + weight_decay p
+        v <- momentum v + g                    (v = g at the first step)
+        p <- p - lr v,    or with nesterov    p <- p - lr (g + momentum v)
+
+    Without momentum p <- p - lr g. The momentum is Polyak's (1964, "Some methods of speeding up the convergence of
+    iteration methods"); Nesterov's is in the form of Sutskever, Martens, Dahl, Hinton 2013, "On the importance of
+    initialization and momentum in deep learning", rewritten for the parameters ahead, as PyTorch has it.
+
+    Args:
+        parameters: tensors, or dicts with "params" and options of their own.
+        lr: the learning rate, 0 or more.
+        momentum: from 0 to below 1.
+        weight_decay: 0 or more; the gradient of weight_decay / 2 times the sum of p².
+        nesterov: whether the momentum looks ahead.
+
+    Raises:
+        TypeError, ValueError: parameters as `Optimizer` says; options out of their range.
+
+    >>> import tinygrad_cnn as tg
+    >>> from tinygrad_cnn import optim
+    >>> w = tg.tensor([1.0, 2.0], requires_grad=True)
+    >>> optimizer = optim.SGD([w], lr=0.25)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()
+    >>> w.tolist()
+    [0.5, 1.0]
+    """
+
+    state_names = ("velocity",)
+
+    def __init__(
+        self,
+        parameters: Iterable[Any],
+        lr: Any,
+        momentum: Any = 0,
+        *,
+        weight_decay: Any = 0,
+        nesterov: bool = False,
+    ) -> None:
+        super().__init__(parameters, lr=lr, momentum=momentum, weight_decay=weight_decay, nesterov=nesterov)
+
+    def _check_options(self, group: Group) -> None:
+        for name in ("lr", "weight_decay"):
+            _check_range(self._name, name, group[name])
+        _check_range(self._name, "momentum", group["momentum"], below=1)
+        if not isinstance(group["nesterov"], bool):
+            raise TypeError(f"SGD: nesterov must be True or False but is {group['nesterov']!r}")
+        if group["nesterov"] and not group["momentum"]:
+            raise ValueError("SGD: nesterov needs a momentum above 0 but it is 0")
+
+    def _update(self, p: Any, g: Any, state: dict[str, Any], group: Group) -> Any:
+        lr, momentum, weight_decay = group["lr"], group["momentum"], group["weight_decay"]
+        if weight_decay:
+            decayed = p * weight_decay
+            decayed += g
+            g = decayed
+        if not momentum:
+            new = g * -lr
+        else:
+            v = state.get("velocity")
+            if v is None:
+                v = +g
+            else:
+                v *= momentum
+                v += g
+            state["velocity"] = v
+            if group["nesterov"]:
+                new = v * momentum
+                new += g
+                new *= -lr
+            else:
+                new = v * -lr
+        new += p
+        return new
+
+
+class Adam(Optimizer):
+    """Adam: steps of the gradient's mean over its root mean square, both averages over the past:
+
+        g <- g + weight_decay p
+        m <- beta1 m + (1 - beta1) g           v <- beta2 v + (1 - beta2) g²        (both 0 at first)
+        p <- p - lr (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
+
+    (Kingma and Ba 2015, "Adam: A Method for Stochastic Optimization", algorithm 1.)
+
+    Args:
+        parameters: tensors, or dicts with "params" and options of their own.
+        lr: the learning rate, 0 or more.
+        betas: (beta1, beta2), each from 0 to below 1.
+        eps: 0 or more, so that nothing is divided by 0.
+        weight_decay: 0 or more; the gradient of weight_decay / 2 times the sum of p².
+
+    Raises:
+        TypeError, ValueError: parameters as `Optimizer` says; options out of their range.
+
+    >>> import tinygrad_cnn as tg
+    >>> from tinygrad_cnn import optim
+    >>> w = tg.tensor([1.0, -200.0], requires_grad=True)
+    >>> optimizer = optim.Adam([w], lr=0.5)
+    >>> (w * w).sum().backward()
+    >>> optimizer.step()  # the first step is lr against the sign of the gradient, however large it is
+    >>> w.tolist()
+    [0.5, -199.5]
+    """
+
+    state_names = ("step", "first_moment", "second_moment")
+    _is_decoupled: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        parameters: Iterable[Any],
+        lr: Any = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: Any = 0,
+    ) -> None:
+        super().__init__(parameters, lr=lr, betas=betas, eps=eps, weight_decay=weight_decay)
+
+    def _check_options(self, group: Group) -> None:
+        for name in ("lr", "eps", "weight_decay"):
+            _check_range(self._name, name, group[name])
+        betas = group["betas"]
+        if not isinstance(betas, tuple | list) or len(betas) != 2:
+            raise TypeError(f"{self._name}: betas must be a pair of numbers but is {betas!r}")
+        for name, beta in zip(("betas[0]", "betas[1]"), betas, strict=True):
+            _check_range(self._name, name, beta, below=1)
+
+    def _update(self, p: Any, g: Any, state: dict[str, Any], group: Group) -> Any:
+        lr, eps, weight_decay = group["lr"], group["eps"], group["weight_decay"]
+        beta1, beta2 = map(float, group["betas"])
+        if weight_decay and not self._is_decoupled:
+            decayed = p * weight_decay
+            decayed += g
+            g = decayed
+        t = state["step"] = state.get("step", 0) + 1
+        xp = backend.get_array_module(p)
+        # One new array serves every intermediate result and ends as the parameter; a scalar cannot be written to.
+        new = g * (1 - beta1)
+        out = new if backend.shape_of(new) else None
+        m = state.get("first_moment")
+        if m is None:
+            m = +new
+        else:
+            m *= beta1
+            m += new
+        state["first_moment"] = m
+        new = xp.multiply(g, g, out=out)
+        new *= 1 - beta2
+        v = state.get("second_moment")
+        if v is None:
+            v = +new
+        else:
+            v *= beta2
+            v += new
+        state["second_moment"] = v
+        new = xp.sqrt(v, out=out)
+        new *= 1 / sqrt(1 - beta2**t)
+        new += eps
+        new = xp.divide(m, new, out=out)
+        new *= -lr / (1 - beta1**t)
+        if weight_decay and self._is_decoupled:
+            new -= p * (lr * weight_decay)
+        new += p
+        return new
+
+
+class AdamW(Adam):
+    """Adam with the weight decay taken apart from the gradient's averages:
+
+        p <- p - lr weight_decay p - lr (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + eps)
+
+    with m and v of the gradient alone (Loshchilov and Hutter 2019, "Decoupled Weight Decay Regularization", algorithm
+    2, with PyTorch's lr weight_decay). Arguments and errors as `Adam`.
+    """
+
+    _is_decoupled = True
+
+    def __init__(
+        self,
+        parameters: Iterable[Any],
+        lr: Any = 1e-3,
+        betas: tuple[float, float] = (0.9, 0.999),
+        eps: float = 1e-8,
+        weight_decay: Any = 1e-2,
+    ) -> None:
+        super().__init__(parameters, lr, betas, eps, weight_decay)
+
+
+def _named(p: Tensor) -> str:
+    return f"{p.name or 'a tensor'} of shape {p.shape}"
+
+
+def _differ(array: Any, other: Any) -> bool:
+    """Whether two arrays, scalars or single objects are of different kinds or dtypes."""
+    return type(array) is not type(other) or backend.dtype_of(array) != backend.dtype_of(other)
+
+
+def _check_range(optimizer: str, name: str, value: Any, below: float | None = None) -> None:
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise TypeError(f"{optimizer}: {name} must be a number but is {value!r}")
+    if not 0 <= float(value) < (inf if below is None else below):
+        wanted = "0 or more" if below is None else f"from 0 to below {below}"
+        raise ValueError(f"{optimizer}: {name} must be {wanted} but is {value!r}")

@@ -75,7 +75,8 @@ def conv_transpose2d(
 
     Raises:
         ValueError: wrong numbers of axes or channels, groups that do not divide, an output of no pixels, an
-            `output_padding` too large, an illegal `output_size` (the legal ones are listed).
+            `output_padding` too large or beside another word on the size, an illegal `output_size` (the legal ones
+            are listed).
         TypeError: an argument that is no integer.
 
     >>> import tinygrad_cnn as tg
@@ -159,7 +160,14 @@ def _conv_transpose(
         raise ValueError(f"{operation}: x must have at least one pixel but has shape {shape_of(x)}")
     reach = reach_of(kernel, dilation)
     unpadded = tuple((m - 1) * s + r for m, s, r in zip(small, stride, reach, strict=True))
-    if padding == "same":
+    added = per_axis(operation, "output_padding", output_padding, n, minimum=0)
+    is_same = isinstance(padding, str) and padding == "same"
+    if any(added) and (is_same or output_size is not None):
+        raise ValueError(
+            f"{operation}: output_padding must be 0 where padding 'same' or output_size gives the size but is {added} "
+            f"(padding {padding!r}, output_size {output_size})"
+        )
+    if is_same:
         wanted = tuple(m * s for m, s in zip(small, stride, strict=True))
         if output_size is None:
             output_size = wanted
@@ -171,12 +179,11 @@ def _conv_transpose(
     # A convolution with this stride or dilation can't have come from an output that is larger than this.
     most = tuple(m + max(s, d) - 1 for m, s, d in zip(least, stride, dilation, strict=True))
     if output_size is None:
-        added = per_axis(operation, "output_padding", output_padding, n, minimum=0)
         size = tuple(m + a for m, a in zip(least, added, strict=True))
         if any(m > limit for m, limit in zip(size, most, strict=True)):
             raise ValueError(
                 f"{operation}: output_padding must be smaller than stride {stride} or dilation {dilation} "
-                f"but is {output_padding}"
+                f"but is {added}"
             )
     else:
         size = per_axis(operation, "output_size", output_size, n)

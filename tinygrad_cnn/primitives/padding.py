@@ -41,7 +41,7 @@ def pad(x: Any, pad_width: Any, mode: str = "zeros", value: Any = 0) -> Any:
     shape = shape_of(x)
     given = tuple(pad_width) if isinstance(pad_width, tuple | list) else (pad_width, pad_width)
     if not any(isinstance(pair, tuple | list) for pair in given):
-        given = (given if len(given) == 2 else given * 2,) * len(shape)
+        given = (given * 2 if len(given) == 1 else given,) * len(shape)
     elif len(given) == 1:
         given = given * len(shape)
     if len(given) != len(shape):

@@ -99,7 +99,7 @@ BAD = {
     "kernel of three axes": ({"weight": (6, 2, 3)}, ValueError, "weight must have 4 axes", "(6, 2, 3)"),
     "kernel without entries": ({"weight": (6, 2, 0, 3)}, ValueError, "at least one entry", "(0, 3)"),
     "channels": ({"x": (2, 3, 5, 6)}, ValueError, "weight expects 4 input channels", "x has 3 (shape (2, 3, 5, 6))"),
-    "channels a group": ({"groups": 1}, ValueError, "weight expects 2 input channels", "(6, 2, 3, 2)", "groups 1", "x has 4"),
+    "channels a group": ({"groups": 1}, ValueError, "expects 2 input channels", "(6, 2, 3, 2)", "groups 1", "x has 4"),
     "groups that do not divide": ({"groups": 4}, ValueError, "groups must divide the 6 filters", "is 4"),
     "no groups": ({"groups": 0}, ValueError, "groups must be at least 1", "0"),
     "half a group": ({"groups": 0.5}, TypeError, "groups must be an integer", "0.5"),

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 _OBJECT = np.dtype(object)
+_NO_NUMBER = (str, bytes, dict, set, type(None))
 _default_dtype: np.dtype[Any] = np.dtype(np.float32)
 _default_device = "cpu"
 
@@ -41,10 +42,16 @@ def gpu_module() -> ModuleType:
     try:
         import cupy
     except ImportError as error:
+        if error.name != "cupy":  # a library that CuPy needs
+            raise RuntimeError(f"device 'gpu': CuPy is installed but can't be imported: {error}") from error
         raise RuntimeError(
             "device 'gpu': CuPy is not installed; pip install 'tinygrad_cnn[cuda13]' (or [cuda12] for a CUDA 12 driver)"
         ) from error
-    if not cupy.is_available():
+    try:
+        is_available = cupy.is_available()
+    except RuntimeError:  # CuPy 13, where there is no driver
+        is_available = False
+    if not is_available:
         raise RuntimeError("device 'gpu': CuPy is installed but finds no CUDA GPU or driver on this machine")
     return cupy  # type: ignore[no-any-return]
 
@@ -95,7 +102,7 @@ def to_device(array: Any, device: str | None) -> Any:
 
 def to_numpy(array: Any) -> Any:
     """The array in the host's memory."""
-    return array.get() if get_array_module(array) is not np else array
+    return array.get()[()] if get_array_module(array) is not np else array
 
 
 def set_default_device(device: str) -> None:
@@ -206,7 +213,7 @@ def as_array(data: Any, dtype: Any = None, device: str | None = None, like: Any 
     if device is None and keeps_dtype:
         device = device_of(data)  # an array stays where it is; only new data goes to the default device
     xp = get_array_module(data)
-    if isinstance(data, str | bytes | dict | set) or data is None:
+    if isinstance(data, _NO_NUMBER):
         raise TypeError(f"tensor: expected numbers or an array but got {type(data).__name__} {data!r}")
     if not keeps_dtype and not isinstance(data, list | tuple | Number) and not hasattr(data, "__array__"):
         array = data  # a single object of another arithmetic
@@ -217,7 +224,7 @@ def as_array(data: Any, dtype: Any = None, device: str | None = None, like: Any 
             raise ValueError(f"tensor: expected a regular nested sequence of numbers; {error}") from error
         if array.dtype.kind == "f" and not keeps_dtype and dtype is None:  # an asked-for dtype gets every digit
             array = array.astype(_default_dtype)
-        if array.dtype.kind in "USmMV":
+        if array.dtype.kind in "USmMV" or (is_object(array) and any(isinstance(x, _NO_NUMBER) for x in array.flat)):
             raise TypeError(f"tensor: expected numbers but got elements of type {array.dtype}")
     if dtype is not None and dtype_of(array) != np.dtype(dtype):
         array = array.astype(dtype) if hasattr(array, "astype") else np.asarray(array, dtype=dtype)
@@ -244,7 +251,8 @@ def read_only(array: Any) -> Any:
 
 def mixed_devices(arrays: list[Any]) -> list[str]:
     """The devices of the arrays where they differ, else none."""
-    devices = [device_of(array) for array in arrays if shape_of(array)]
+    # A number from the host goes anywhere, a single element on a device does not.
+    devices = [device for array in arrays if (device := device_of(array)) != "cpu" or shape_of(array)]
     return devices if len(set(devices)) > 1 else []
 
 

@@ -93,12 +93,10 @@ def _function(line):
     signature = inspect.signature(eval(f"lambda {parameters.rpartition(')')[0]}: None"))
 
     def function(*arguments, **options):
-        given = signature.bind(*arguments, **options).arguments
-        keywords = given.pop("kwargs", {})
-        given = {key: _memory(key, value) for key, value in given.items()}
-        # Required ones by position, since NumPy calls some of them differently
-        required = [given.pop(key) for key in list(given) if signature.parameters[key].default is inspect._empty]
-        return on_current_device(silently(getattr(np, name), *required, **given, **keywords))
+        signature.bind(*arguments, **options)
+        arguments = [_memory(key, value) for key, value in zip(signature.parameters, arguments, strict=False)]
+        options = {key: _memory(key, value) for key, value in options.items()}
+        return on_current_device(silently(getattr(np, name), *arguments, **options))
 
     function.__name__, function.__signature__ = name, signature
     return function

@@ -1,0 +1,220 @@
+"""Every operation once or more, for the tests that run each of them on a device and on the CPU and compare.
+
+`test_devices.py` runs them on the stand-in, `gpu/test_cupy.py` on a GPU.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+import tinygrad_cnn as tg
+from tests.operands import integers, normals
+from tinygrad_cnn import walk
+from tinygrad_cnn.primitives import shape
+
+
+class Operation(NamedTuple):
+    name: str
+    call: Callable[..., Any]
+    operands: tuple[Any, ...]
+    """Arrays that become tensors with a gradient."""
+    flags: int = 0
+    """How many single numbers the checks of the arguments read from the device."""
+
+
+class Results(NamedTuple):
+    """Tensors: the value, the first gradients of a random weighting of it, and the gradients of those."""
+
+    value: Any
+    first: tuple[Any, ...]
+    second: tuple[Any, ...]
+
+    def __iter__(self):
+        return iter((self.value, *self.first, *self.second))
+
+    def primitives(self):
+        return {node.primitive for node in walk.nodes(*self) if node.primitive}
+
+
+# A tuple's own __iter__ would give the three fields; `*results` should give the tensors.
+
+
+def run(operation, device):
+    """The operation on a device, with its first and second derivatives."""
+    x = [tg.tensor(array, device=device, requires_grad=True) for array in operation.operands]
+    value = operation.call(*x)
+    first = tg.grad(value, x, weights(value, 1, device), create_graph=True)
+    recorded = [gradient for gradient in first if gradient.requires_grad]
+    upstream = [weights(gradient, 2, device) for gradient in recorded]
+    second = tg.grad(recorded, x, upstream, create_graph=True, allow_unused=True) if recorded else ()
+    return Results(value, first, tuple(gradient for gradient in second if gradient is not None))
+
+
+def weights(tensor, seed, device):
+    return tg.tensor(normals(tensor.shape, seed), dtype=tensor.dtype, device=device)
+
+
+def positive(shape, seed):
+    return np.random.default_rng(seed).uniform(0.5, 2.0, shape)
+
+
+def by_name(operations):
+    return pytest.mark.parametrize("operation", operations, ids=[operation.name for operation in operations])
+
+
+def _on(device_of, array):
+    """An array that is no operand, on the device of one."""
+    return tg.tensor(array, device=device_of.device)
+
+
+A, B, ROW = normals((3, 4), 1), normals((3, 4), 2), normals((4,), 3)
+TIED = integers((3, 4, 2), 4) % 2
+MASK = normals((3, 4), 5) > 0
+INDEX = np.array([[0, 2], [2, 2]])
+LABELS = [1, 0, 3]
+P = positive((3, 4), 6) / positive((3, 4), 6).sum(axis=1, keepdims=True)
+
+ELEMENTWISE = [
+    Operation("add", lambda x, y: x + y, (A, B)),
+    Operation("add_broadcast", lambda x, y: x + y, (A[:, :1], ROW)),
+    Operation("add_numbers", lambda x: 1 + x + np.float64(2) + np.float32(3), (A,)),
+    Operation("subtract", lambda x, y: x - y, (A, ROW)),
+    Operation("subtract_from_number", lambda x: 1.5 - x, (A,)),
+    Operation("multiply", lambda x, y: x * y, (A, ROW)),
+    Operation("multiply_numbers", lambda x: 2 * x * np.float64(0.5), (A,)),
+    Operation("multiply_without_axes", lambda x, y: x * y, (A, normals((), 7))),
+    Operation("divide", lambda x, y: x / y, (A, positive((4,), 8))),
+    Operation("divide_number", lambda x: 1 / x, (positive((3, 4), 8),)),
+    Operation("power", lambda x, y: x**y, (positive((3, 4), 9), B)),
+    Operation("power_of_zero", lambda x, y: x**y, (np.zeros(2), np.array([2.0, 3.0]))),
+    Operation("power_numbers", lambda x: x**3 + x**-1 + x**0 + x**0.5 + 2**x, (positive((3, 4), 9),)),
+    Operation("negative", lambda x: -x, (A,)),
+    Operation("abs", abs, (np.array([-1.5, 0.0, 2.0]),)),
+    Operation("exp", tg.exp, (A,)),
+    Operation("log", tg.log, (positive((3, 4), 10),)),
+    Operation("sqrt", tg.sqrt, (positive((3, 4), 10),)),
+    Operation("tanh", tg.tanh, (A,)),
+    Operation("sigmoid", tg.sigmoid, (1000 * A,)),
+    Operation("relu", tg.relu, (np.array([-1.0, 0.0, 2.0]),)),
+    Operation("where", lambda x, y: tg.where(_on(x, MASK), x, y), (A, ROW)),
+    Operation("where_number", lambda x: tg.where(x > 0, x, 0.0), (A,)),
+    Operation("without_axes", lambda x, y: (x * y + y**3).tanh() + (x + y).relu(), (normals((), 1), normals((), 2))),
+]
+
+REDUCTION = [
+    Operation("sum", tg.sum, (A,)),
+    Operation("sum_axis", lambda x: tg.sum(x, axis=-1), (A,)),
+    Operation("sum_axes", lambda x: tg.sum(x, axis=(0, 2), keepdims=True), (normals((3, 4, 2), 11),)),
+    Operation("sum_no_axis", lambda x: tg.sum(x, axis=()), (A,)),
+    Operation("mean", lambda x: tg.mean(x, axis=0) ** 2, (A,)),
+    *(
+        Operation(f"{reduce.__name__}_{ties}_{axis}", lambda x, f=reduce, a=axis, t=ties: f(x, a, ties=t) ** 2, (TIED,))
+        for reduce in (tg.max, tg.min)
+        for ties in ("first", "split")
+        for axis in (None, 0, (0, 2))
+    ),
+    Operation("max_of_nan", lambda x: tg.max(x, axis=1), (np.array([[1.0, np.nan, 3.0], [1.0, 2.0, 2.0]]),)),
+]
+
+SHAPE = [
+    Operation("reshape", lambda x: x.reshape(2, -1), (A,)),
+    Operation("transpose", lambda x: tg.transpose(x, (2, 0, 1)), (normals((3, 4, 2), 12),)),
+    Operation("broadcast_to", lambda x: tg.broadcast_to(x, (2, 3, 4)), (A[:, :1],)),
+    Operation("slices", lambda x: x[1:, None, ..., ::-2], (A,)),
+    Operation("element", lambda x: x[-1, 2] * x[0], (A,)),
+    Operation("index_list", lambda x: x[[2, 0, 2]], (A,)),
+    Operation("index_array", lambda x: x[1:, INDEX], (A,)),
+    Operation("index_tensor", lambda x: x[_on(x, INDEX), _on(x, INDEX)], (A,)),
+    Operation("index_mask", lambda x: x[_on(x, MASK)], (A,)),
+    Operation("index_host_mask", lambda x: x[MASK], (A,)),
+    Operation("concatenate", lambda x, y: tg.concatenate([x, y, x], axis=1), (A, B[:, :1])),
+    Operation("stack", lambda x, y: tg.stack([x, y], axis=1), (A, B)),
+    Operation("stack_without_axes", lambda x, y: tg.stack([x, y]), (normals((), 1), normals((), 2))),
+    Operation("flip", lambda x: tg.flip(x, axis=0), (A,)),
+    Operation("rot180", tg.rot180, (normals((2, 1, 3, 2), 13),)),
+    Operation("astype", lambda x: (x.astype(np.float32) * x.astype(np.float32)).astype(np.float64), (A,)),
+    Operation("pad", lambda x: tg.pad(x, ((1, 0), (2, 3)), value=1.5), (A,)),
+    Operation("transfer", lambda x: shape.transfer(x, device=x.device, source=x.device), (A,)),
+]
+
+MATRIX = [
+    Operation("matmul", lambda x, y: x @ y, (A, normals((4, 2), 14))),
+    Operation("matmul_batch", lambda x, y: x @ y, (normals((2, 1, 3, 4), 15), normals((5, 4, 2), 16))),
+    Operation("matmul_vectors", lambda x, y: x @ y, (ROW, normals((4,), 17))),
+    Operation("matmul_row", lambda x, y: x @ y, (normals((3,), 18), A)),
+    Operation("linear", tg.linear, (A, normals((2, 4), 19), normals((2,), 20))),
+    Operation("linear_without_bias", tg.linear, (normals((2, 3, 4), 21), normals((2, 4), 19))),
+]
+
+LOSS = [
+    Operation("softmax", lambda x: tg.softmax(x, axis=0), (100 * A,)),
+    Operation("log_softmax", tg.log_softmax, (100 * A,)),
+    Operation("cross_entropy", lambda x: tg.cross_entropy(x, LABELS), (A,), flags=1),
+    Operation("cross_entropy_array", lambda x: tg.cross_entropy(x, np.array(LABELS, np.uint8)), (A,), flags=1),
+    Operation("cross_entropy_tensor", lambda x: tg.cross_entropy(x, _on(x, LABELS), "none"), (A,), flags=1),
+    Operation("cross_entropy_of_one", lambda x: tg.cross_entropy(x, 2), (ROW,), flags=1),
+    Operation("cross_entropy_probabilities", lambda x: tg.cross_entropy(x, _on(x, P), "sum"), (A,), flags=2),
+]
+
+X = normals((2, 4, 7, 6), 22)
+
+
+def _filters(*shape, seed=23):
+    return normals(shape, seed), normals(shape[:1], seed + 1)
+
+
+def _stamps(*shape, groups=1, seed=25):
+    return normals(shape, seed), normals((shape[1] * groups,), seed + 1)
+
+
+CONVOLUTION = [
+    Operation("conv2d", tg.conv2d, (X, *_filters(3, 4, 3, 2))),
+    Operation("conv2d_without_bias", lambda x, k: tg.conv2d(x, k, padding="same"), (X, _filters(3, 4, 3, 2)[0])),
+    Operation(
+        "conv2d_options",
+        lambda x, k, b: tg.conv2d(x, k, b, stride=(2, 3), padding=((2, 1), (0, 3)), dilation=(1, 2), groups=2),
+        (X, *_filters(6, 2, 3, 2)),
+    ),
+    Operation("conv2d_whole_image", tg.conv2d, (X, *_filters(3, 4, 7, 6))),
+    Operation("conv2d_one_by_one", lambda x, k: tg.conv2d(x, k, stride=2), (X[:1, :1], _filters(1, 1, 1, 1)[0])),
+    Operation("conv1d", lambda x, k, b: tg.conv1d(x, k, b, padding="full"), (X[..., 0], *_filters(3, 4, 3))),
+    Operation("conv3d", tg.conv3d, (normals((2, 2, 3, 4, 3), 27), *_filters(2, 2, 2, 2, 2))),
+    Operation("convolve2d", lambda x, k: tg.convolve2d(x, k, padding=1), (X, _filters(3, 4, 3, 2)[0])),
+    Operation("conv_transpose2d", tg.conv_transpose2d, (X, *_stamps(4, 3, 3, 2))),
+    Operation(
+        "conv_transpose2d_options",
+        lambda x, k, b: tg.conv_transpose2d(x, k, b, stride=(2, 3), padding=1, output_padding=1, groups=2, dilation=2),
+        (X, *_stamps(4, 3, 3, 2, groups=2)),
+    ),
+    Operation("conv_transpose1d", tg.conv_transpose1d, (X[..., 0], *_stamps(4, 3, 3))),
+    Operation("conv_transpose3d", tg.conv_transpose3d, (normals((1, 2, 2, 3, 2), 28), *_stamps(2, 2, 2, 2, 1))),
+]
+
+# Most windows have several largest elements.
+Y = integers((2, 3, 7, 6), 29) % 2
+
+POOLING = [
+    *(
+        Operation(f"max_pool{name}_{ties}", lambda x, f=pool, o=options, t=ties: f(x, **o, ties=t) ** 2, (y,))
+        for ties in ("first", "split")
+        for name, pool, y, options in [
+            ("2d", tg.max_pool2d, Y, {"kernel_size": 2}),
+            ("2d_overlap", tg.max_pool2d, Y, {"kernel_size": 3, "stride": 2, "padding": 1}),
+            ("2d_dilated", tg.max_pool2d, Y, {"kernel_size": (2, 3), "stride": 1, "dilation": 2, "ceil_mode": True}),
+            ("1d", tg.max_pool1d, Y[..., 0], {"kernel_size": 3, "stride": 2}),
+            ("3d", tg.max_pool3d, Y[:, None], {"kernel_size": 2, "stride": (1, 2, 2)}),
+        ]
+    ),
+    Operation("avg_pool2d", lambda x: tg.avg_pool2d(x, 2) ** 2, (X,)),
+    Operation(
+        "avg_pool2d_counts",
+        lambda x: tg.avg_pool2d(x, 3, 2, padding=1, ceil_mode=True, count_include_pad=False) ** 2,
+        (X,),
+    ),
+    Operation("avg_pool1d", lambda x: tg.avg_pool1d(x, 3, 1), (X[..., 0],)),
+    Operation("avg_pool3d", lambda x: tg.avg_pool3d(x, 2, 1), (X[:, None],)),
+]
+
+OPERATIONS = [*ELEMENTWISE, *REDUCTION, *SHAPE, *MATRIX, *LOSS, *CONVOLUTION, *POOLING]

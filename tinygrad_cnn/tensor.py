@@ -54,6 +54,15 @@ def tensor(
     return result
 
 
+def _leaf(array: Any, requires_grad: bool, name: str | None, gradient: Tensor | None) -> Tensor:
+    """A leaf from the parts that `Tensor.__reduce__` took out of another."""
+    result = Tensor._wrap(array, None)
+    result._name = name
+    result.requires_grad = requires_grad
+    result._grad = gradient
+    return result
+
+
 def _reflected(operation: Callable[..., Any]) -> Callable[[Tensor, Any], Tensor]:
     """The operator method for a tensor on the right."""
 
@@ -285,6 +294,13 @@ class Tensor(Variable):
         if copy is False and dtype is not None and np.dtype(dtype) != self.dtype:
             raise ValueError(f"np.asarray: {self.dtype} can't become {np.dtype(dtype)} without a copy")
         return np.array(self.numpy(), dtype=dtype) if copy or dtype is not None else self.numpy()
+
+    def __reduce__(self) -> Any:
+        """For `copy` and `pickle`: a leaf becomes a leaf of its own, apart from every graph."""
+        if not self.is_leaf:
+            raise TypeError(f"copy: {self!r} was computed, and its graph can't be copied; detach() it first")
+        gradient = None if self._grad is None else self._grad.detach()
+        return _leaf, (self._array, self.requires_grad, self._name, gradient)
 
     def __float__(self) -> float:
         return float(self.item())

@@ -93,7 +93,8 @@ class debug(no_grad):
     """Look for trouble inside: every node keeps the line that recorded it, and its value and gradient for pictures.
 
     The first operation that makes a NaN or an infinity out of finite operands, forward or backward, raises a
-    `FloatingPointError` that names it; an error in a backward rule says which line recorded the node.
+    `FloatingPointError` that names it, and NumPy's warnings are silent; an error in a backward rule says which line
+    recorded the node.
 
     >>> import tinygrad_cnn as tg
     >>> with tg.debug():
@@ -104,6 +105,14 @@ class debug(no_grad):
 
     _mode_name = "debug"
     _mode_inside = True
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        self.__dict__.setdefault("_warnings", []).append(np.seterr(divide="ignore", over="ignore", invalid="ignore"))
+
+    def __exit__(self, *exception: object) -> None:
+        np.seterr(**self.__dict__["_warnings"].pop())
+        super().__exit__(*exception)
 
 
 def is_debugging() -> bool:

@@ -302,6 +302,12 @@ class Tensor(Variable):
         gradient = None if self._grad is None else self._grad.detach()
         return _leaf, (self._array, self.requires_grad, self._name, gradient)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # For copies and pickles: the node leads to this tensor's .grad, so that a copy needs its own.
+        if not self.is_leaf:
+            raise TypeError(f"copy: {self!r} was computed and its graph is not copied; detach() it first")
+        return tensor, (self._array, self.dtype, None, self.requires_grad, self._name)
+
     def __float__(self) -> float:
         return float(self.item())
 

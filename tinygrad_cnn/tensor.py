@@ -13,6 +13,7 @@ import numpy as np
 from tinygrad_cnn import backend, walk
 from tinygrad_cnn.engine import Leaf, Node, Variable, kept
 from tinygrad_cnn.primitives import elementwise, matmul, reduction, shape
+from tinygrad_cnn.primitives.arguments import axis_of
 
 _new = object.__new__
 _DIFFERENTIABLE = "fO"  # kinds of dtype: floating-point numbers, and objects for exact ones
@@ -439,6 +440,8 @@ class Tensor(Variable):
 
     def argmax(self, axis: int | None = None) -> Tensor:
         """The index of the (first) largest element along an axis, or in the flattened tensor; no gradient."""
+        if axis is not None:
+            axis = axis_of("argmax", axis, self.ndim)
         return Tensor._wrap(self._array.argmax(axis), None)
 
     def reshape(self, *shape_: Any) -> Tensor:

@@ -46,7 +46,7 @@ def tensor(
     """
     if isinstance(data, Variable):
         data = data._array
-    if isinstance(data, list | tuple) and any(isinstance(x, Variable) for x in data):
+    elif _holds_tensors(data):
         raise TypeError("tensor: a list of tensors would lose their graph; join them with tg.stack or tg.concatenate")
     result = Tensor._wrap(backend.as_array(data, dtype, device), None)
     result._name = name
@@ -62,6 +62,10 @@ def _leaf(array: Any, requires_grad: bool, name: str | None, gradient: Tensor | 
     result.requires_grad = requires_grad
     result._grad = gradient
     return result
+
+
+def _holds_tensors(data: Any) -> bool:
+    return isinstance(data, list | tuple) and any(isinstance(x, Variable) or _holds_tensors(x) for x in data)
 
 
 def _reflected(operation: Callable[..., Any]) -> Callable[[Tensor, Any], Tensor]:

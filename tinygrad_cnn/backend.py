@@ -213,7 +213,9 @@ def as_array(data: Any, dtype: Any = None, device: str | None = None, like: Any 
     if device is None and keeps_dtype:
         device = device_of(data)  # an array stays where it is; only new data goes to the default device
     xp = get_array_module(data)
-    if isinstance(data, _NO_NUMBER):
+    if isinstance(data, range):
+        data = list(data)
+    if not (keeps_dtype or hasattr(data, "__array__")) and _is_no_number(data):
         raise TypeError(f"tensor: expected numbers or an array but got {type(data).__name__} {data!r}")
     if not keeps_dtype and not isinstance(data, list | tuple | Number) and not hasattr(data, "__array__"):
         array = data  # a single object of another arithmetic
@@ -224,13 +226,17 @@ def as_array(data: Any, dtype: Any = None, device: str | None = None, like: Any 
             raise ValueError(f"tensor: expected a regular nested sequence of numbers; {error}") from error
         if array.dtype.kind == "f" and not keeps_dtype and dtype is None:  # an asked-for dtype gets every digit
             array = array.astype(_default_dtype)
-        if array.dtype.kind in "USmMV" or (is_object(array) and any(isinstance(x, _NO_NUMBER) for x in array.flat)):
+        if array.dtype.kind in "USmMV" or (is_object(array) and any(map(_is_no_number, array.flat))):
             raise TypeError(f"tensor: expected numbers but got elements of type {array.dtype}")
     if dtype is not None and dtype_of(array) != np.dtype(dtype):
         array = array.astype(dtype) if hasattr(array, "astype") else np.asarray(array, dtype=dtype)
     array = to_device(array, device)
     # A single NumPy number is kept as a scalar: immutable, and several times faster than an array without axes.
     return array[()] if isinstance(array, np.ndarray) else array
+
+
+def _is_no_number(value: Any) -> bool:
+    return isinstance(value, _NO_NUMBER) or not hasattr(value, "__mul__")
 
 
 def as_operand(data: list[Any] | tuple[Any, ...], others: list[Any]) -> Any:

@@ -1,0 +1,53 @@
+"""Softmax and cross entropy in any arithmetic, shifted by the maximum so that nothing overflows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinygrad_cnn.backend import get_array_module, is_object, ones
+from tinygrad_cnn.kernels.elementary import exp, log
+
+
+def shifted(x: Any, axis: int) -> Any:
+    """x minus its maximum along the axis, which keeps exp from overflowing; symbols, which have no order, as they are."""
+    try:
+        return x - x.max(axis=axis, keepdims=True)
+    except TypeError:
+        if not is_object(x):
+            raise
+        return x
+
+
+def softmax(x: Any, axis: int) -> Any:
+    """exp(x) / sum(exp(x)) along the axis."""
+    e = exp(shifted(x, axis))
+    return e / e.sum(axis=axis, keepdims=True)
+
+
+def log_softmax(x: Any, axis: int) -> Any:
+    """x - log(sum(exp(x))) along the axis."""
+    x = shifted(x, axis)
+    return x - log(exp(x).sum(axis=axis, keepdims=True))
+
+
+def cross_entropy_of_labels(x: Any, labels: Any) -> tuple[Any, Any]:
+    """For logits (N, classes): the losses -log softmax(x)[label], (N,), and softmax(x) - onehot(label)."""
+    samples, classes = x.shape
+    x = shifted(x, 1)
+    e = exp(x)
+    total = e.dot(ones(classes, x))
+    # Where each sample's label is in the flattened array
+    at = labels if samples == 1 else get_array_module(x).arange(0, samples * classes, classes) + labels
+    losses = log(total) - x.take(at)
+    difference = e / total[:, None]
+    flat = difference.reshape(-1)
+    flat[at] = flat.take(at) - 1
+    return losses, difference
+
+
+def cross_entropy_of_probabilities(x: Any, target: Any) -> tuple[Any, Any]:
+    """For logits (N, classes): the losses -sum(target log softmax(x)), (N,), and softmax(x) - target."""
+    log_p = log_softmax(x, 1)
+    # 0 log 0 is 0: a class without probability costs nothing, however impossible it is.
+    losses = -(get_array_module(x).where(target != 0, log_p, 0) * target).sum(axis=1)
+    return losses, exp(log_p) - target

@@ -103,6 +103,7 @@ CONVOLUTIONS = [
     Convolution("padding pairs", (1, 2, 4, 4), (2, 2, 3, 3), padding=((1, 0), (2, 3))),
     Convolution("windows in the padding alone", (1, 1, 3, 3), (2, 1, 2, 2), padding=3),
     Convolution("padding before the one, after the other", (1, 1, 3, 3), (1, 1, 2, 2), 2, ((4, 0), (0, 3))),
+    Convolution("every window in the padding", (1, 1, 2, 1), (2, 1, 2, 1), 7, ((3, 3), (2, 1))),
     Convolution("valid", (1, 1, 5, 4), (1, 1, 2, 3), padding="valid", pads=((0, 0), (0, 0))),
     Convolution("same", (1, 1, 5, 6), (1, 1, 3, 5), padding="same", pads=((1, 1), (2, 2))),
     Convolution("same, even kernel", (1, 1, 5, 6), (1, 1, 2, 4), padding="same", pads=((0, 1), (1, 2))),

@@ -90,21 +90,19 @@ def full_correlate(
     xp = get_array_module(dz)
     reach = tuple(d * (k - 1) + 1 for k, d in zip(rotated.shape[2:], dilation, strict=True))
     dz = dilate(dz, stride)
-    border = []
+    rows, border = [], []
     for m, n, r, (before, _) in zip(dz.shape[2:], size, reach, padding, strict=True):
-        # Full: reach - 1 zeros on both sides give m + reach - 1 rows, of which X's begin at `before`.
-        border.append((r - 1 - before, before + n - m))
-    full = pad_spatial(_crop(dz, border), tuple((max(a, 0), max(b, 0)) for a, b in border))
+        # X's first row lies in the windows of dZ's rows `before - (reach - 1)` to `before`; beyond dZ there are zeros.
+        start, stop = before - (r - 1), before + n
+        row = slice(min(max(start, 0), m), min(stop, m))
+        zeros_before = max(-start, 0)
+        rows.append(row)
+        border.append((zeros_before, stop - start - zeros_before - (row.stop - row.start)))
+    full = pad_spatial(dz[(..., *rows)], tuple(border))
     # (F, C / groups) -> (C, F / groups): what was the output is the input now
     kernels = [xp.moveaxis(kernel, 0, 1) for kernel in _by_group(rotated, groups, 0)]
     one = (1,) * len(stride)
     return correlate(full, xp.concatenate(kernels, axis=0), None, one, ((0, 0),) * len(one), dilation, groups)
-
-
-def _crop(x: Any, border: list[tuple[int, int]]) -> Any:
-    """x (N, C, *size) without the rows that a negative border takes off."""
-    cuts = (slice(max(-a, 0), max(n - max(-b, 0), 0)) for n, (a, b) in zip(x.shape[2:], border, strict=True))
-    return x[(..., *cuts)]
 
 
 def correlate_kernel(

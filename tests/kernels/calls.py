@@ -1,0 +1,67 @@
+"""The arguments that a case gives to each kernel, and the comparison of a fast kernel with its definition."""
+
+import numpy as np
+
+from tests.operands import assert_close, assert_equal
+from tests.oracles import window_starts
+from tests.window_cases import Convolution
+from tinygrad_cnn.kernels import numpy_fast, reference
+
+FAST = ("correlate", "full_correlate", "correlate_kernel", "conv_transpose", "max_pool", "scatter_winners")
+
+
+def convolution_calls(case, make, dtype):
+    """(name, arguments) of every kernel that takes part in a convolution, transposed or not, and in its gradients.
+
+    `large` is the image whose windows are taken, `small` the one that has a pixel for each window.
+    """
+    stride, pads, dilation, groups = case.explicit[-4:]
+    shapes = (case.x, case.naive.z_shape) if isinstance(case, Convolution) else (case.naive.z_shape, case.x)
+    large, small = make(shapes[0], 1, dtype), make(shapes[1], 2, dtype)
+    weight, small_bias, large_bias = (
+        make(shape, 3, dtype) for shape in (case.weight, shapes[1][1:2], shapes[0][1:2])
+    )
+    options = stride, pads, dilation, groups
+    size, kernel = large.shape[2:], weight.shape[2:]
+    return [
+        ("correlate", (large, weight, None, *options)),
+        ("correlate", (large, weight, small_bias, *options)),
+        ("full_correlate", (small, weight, size, *options)),
+        ("correlate_kernel", (large, small, kernel, *options)),
+        ("conv_transpose", (small, weight, None, size, *options)),
+        ("conv_transpose", (small, weight, large_bias, size, *options)),
+    ]
+
+
+def pooling_calls(case, make, dtype):
+    """(name, arguments) of the kernels of a max-pool; `ceil_mode` is more padding after by then."""
+    kernel, stride, pads, dilation, ceil_mode = case.explicit
+    wide = []
+    for m, k, s, (before, after), d in zip(case.x[2:], kernel, stride, pads, dilation, strict=True):
+        reach = d * (k - 1) + 1
+        last = window_starts(m, reach, s, before, after, ceil_mode)[-1]
+        wide.append((before, max(after, last + reach - m)))
+    x, wide = make(case.x, 1, dtype), tuple(wide)
+    z, winners = reference.max_pool(x, kernel, stride, wide, dilation)
+    dz = np.arange(z.size, dtype=dtype).reshape(z.shape)
+    return [
+        ("max_pool", (x, kernel, stride, wide, dilation)),
+        ("scatter_winners", (dz, winners, kernel, case.x[2:], stride, wide, dilation)),
+    ]
+
+
+def assert_fast_is_reference(name, arguments, tolerance=0):
+    """The same shapes, dtypes and numbers; and no argument was written to."""
+    copies = [a.copy() if isinstance(a, np.ndarray) else a for a in arguments]
+    actual, expected = (getattr(kernels, name)(*arguments) for kernels in (numpy_fast, reference))
+    for a, copy in zip(arguments, copies, strict=True):
+        if isinstance(a, np.ndarray):
+            assert_equal(a, copy)
+    if name != "max_pool":
+        actual, expected = (actual,), (expected,)
+    for a, e in zip(actual, expected, strict=True):
+        assert a.dtype == e.dtype
+        if tolerance:
+            assert_close(a, e, tolerance)
+        else:
+            assert_equal(a, e)

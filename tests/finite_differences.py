@@ -39,10 +39,8 @@ def check_gradients(function, *arrays, order=2, tolerance=1e-7):
         operands = tensors(*arrays)
         z = function(*operands)
         weights = rng.standard_normal(z.shape)
-        if z.requires_grad:
-            actual = tg.grad(z, operands, [weights], allow_unused=True)
-        else:  # the gradient of a linear function is constant
-            actual = [None] * len(arrays)
+        # The gradient of a linear function is constant: nothing was recorded.
+        actual = tg.grad(z, operands, [weights], allow_unused=True) if z.requires_grad else [None] * len(arrays)
         expected = central_differences(_weighted(function, weights), arrays)
         for x, gradient, differences in zip(arrays, actual, expected, strict=True):
             values = np.zeros(x.shape) if gradient is None else gradient.numpy()

@@ -1,0 +1,290 @@
+"""The backward walk: sums over uses, accumulation, what is kept, and walks that are refused."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+import tinygrad_cnn as tg
+from tests.operands import fractions
+from tinygrad_cnn.engine import primitive
+
+
+def leaf(data, **options):
+    return tg.tensor(data, requires_grad=True, **options)
+
+
+@primitive(x=lambda dz: 1 / 0)
+def broken(x):
+    return x * 1
+
+
+# A tensor used several times
+
+
+def test_an_operand_used_twice_gets_both_gradients():
+    x = leaf(3.0)
+    (x + x).backward()
+    assert x.grad.item() == 2
+    for function, expected in [
+        (lambda x: x * x * x, 27),
+        (lambda x: x - x, 0),
+        (lambda x: x / x, 0),
+        (lambda x: x * (x + x * x), 33),
+    ]:
+        assert tg.grad(function(x), x)[0].item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_an_operand_used_a_thousand_times():
+    x = leaf(Fraction(1, 3))
+    total = x
+    for k in range(1, 1000):
+        total = total + x * k
+    total.backward()
+    assert x.grad.item() == 1 + sum(range(1000))
+
+
+def test_diamonds_are_walked_once_not_once_a_path():
+    x = leaf(Fraction(1))
+    y = x
+    for _ in range(200):
+        y = y + y
+    y.backward()
+    assert x.grad.item() == 2**200
+
+
+def test_a_diamond_of_unequal_arms():
+    x = leaf(Fraction(2))
+    long = x
+    for _ in range(5):
+        long = long * x  # x**6
+    z = long * x + x * long + x
+    z.backward()
+    assert x.grad.item() == 2 * 7 * 2**6 + 1
+
+
+def test_every_path_counts_in_a_random_graph():
+    """The gradient of a random circuit of sums and products is the one of forward accumulation."""
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        leaves = [leaf(value) for value in fractions((4,), int(rng.integers(1000)))]
+        made = [(x, [Fraction(int(i == j)) for j in range(4)]) for i, x in enumerate(leaves)]
+        for _ in range(25):
+            (x, dx), (y, dy) = (made[int(i)] for i in rng.integers(max(len(made) - 9, 0), len(made), 2))
+            if rng.random() < 0.6:
+                made.append((x + y, [a + b for a, b in zip(dx, dy, strict=True)]))
+            else:
+                a, b = x.item(), y.item()
+                made.append((x * y, [b * p + a * q for p, q in zip(dx, dy, strict=True)]))
+        z, expected = made[-1]
+        assert [dx.item() if dx is not None else 0 for dx in tg.grad(z, leaves, allow_unused=True)] == expected
+
+
+# backward
+
+
+@pytest.mark.parametrize("gradient", [[1.0, 10.0], (1, 10), np.array([1, 10]), tg.tensor([1.0, 10.0])])
+def test_backward_takes_an_upstream_gradient(gradient):
+    x = leaf([1.0, 2.0])
+    (x * x).backward(gradient)
+    assert (x.grad.tolist(), x.grad.dtype) == ([2, 40], np.float32)
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_an_upstream_gradient_of_another_dtype_does_not_change_the_gradients_dtype(create_graph):
+    gradient = tg.tensor(np.array([1.0, 10.0]))
+    x = leaf([1.0, 2.0])
+    x.backward(gradient, create_graph=create_graph)
+    assert x.grad.dtype == np.float32
+    y = leaf([1.0, 2.0])
+    (dy,) = tg.grad(y * y, y, [gradient], create_graph=create_graph)
+    assert (dy.tolist(), dy.dtype) == ([2, 40], np.float32)
+
+
+def test_the_upstream_gradient_may_change_afterwards():
+    x = leaf([1.0, 2.0])
+    gradient = np.array([1.0, 2.0], np.float32)
+    (x + 0).backward(gradient)
+    gradient[:] = 9
+    assert x.grad.tolist() == [1, 2]
+
+
+def test_backward_of_a_leaf_is_its_upstream_gradient():
+    x = leaf([1.0, 2.0])
+    x.backward([3.0, 4.0])
+    x.backward([3.0, 4.0])
+    assert x.grad.tolist() == [6, 8]
+
+
+def test_backward_refuses_what_has_no_graph_or_no_shape():
+    x = leaf([1.0, 2.0])
+    with pytest.raises(ValueError, match=r"backward: an output of shape \(2,\) needs gradient"):
+        (x * x).backward()
+    with pytest.raises(ValueError, match=r"backward: an output of shape \(0,\) needs gradient"):
+        x[:0].backward()
+    with pytest.raises(ValueError, match=r"backward: gradient must have the output's shape \(2,\) but has \(2, 1\)"):
+        (x * x).backward([[1.0], [1.0]])
+    with pytest.raises(ValueError, match=r"backward: gradient must have the output's shape \(2,\) but has \(\)"):
+        (x * x).backward(1.0)
+    with pytest.raises(ValueError, match=r"backward: .* has no graph behind it"):
+        tg.tensor(1.0).backward()
+    with tg.no_grad():
+        z = (x * x).sum()
+    with pytest.raises(ValueError, match=r"no_grad\(\)"):
+        z.backward()
+    assert x.grad is None
+
+
+def test_gradients_accumulate():
+    x = leaf(3.0)
+    (x * x).backward()
+    (x * 10).backward()
+    assert x.grad.item() == 16
+    x.grad = None
+    (x * 2).backward()
+    assert x.grad.item() == 2
+
+
+def test_accumulation_makes_a_new_tensor():
+    x = leaf([1.0])
+    (x * 2).backward()
+    first = x.grad
+    (x * 3).backward()
+    assert first.tolist() == [2]
+    assert x.grad.tolist() == [5]
+
+
+def test_backward_on_every_leaf_of_a_graph_and_on_no_constant():
+    a, b, k = leaf(2.0), leaf(3.0), tg.tensor(4.0)
+    (a * b * k).backward()
+    assert (a.grad.item(), b.grad.item(), k.grad) == (12, 8, None)
+
+
+def test_retain_grad_fills_the_gradient_of_a_computed_tensor():
+    x = leaf(2.0)
+    y = (x * x).retain_grad()
+    hidden = y * 3
+    hidden.backward(retain_graph=True)
+    assert (y.grad.item(), x.grad.item(), hidden.grad) == (3, 12, None)
+    hidden.backward()
+    assert (y.grad.item(), x.grad.item()) == (6, 24)
+    z = (x * 5).retain_grad()
+    z.backward()
+    assert z.grad.item() == 1
+    with pytest.raises(ValueError, match=r"retain_grad: .* does not require a gradient"):
+        tg.tensor(1.0).retain_grad()
+
+
+def test_a_leaf_that_is_gone_is_passed_over():
+    x, y = leaf(2.0), leaf(3.0)
+    z = x * y
+    del x
+    z.backward()
+    assert y.grad.item() == 2
+
+
+def test_detach_cuts_the_graph():
+    x = leaf(3.0)
+    y = x * x
+    cut = y.detach()
+    assert (cut.item(), cut.requires_grad, cut.node) == (9, False, None)
+    (y * cut).backward()
+    assert x.grad.item() == 9 * 6
+
+
+def test_the_values_at_recording_count_when_a_leaf_is_assigned_afterwards():
+    x, y = leaf([1.0, 2.0]), leaf([3.0, 4.0])
+    z = x * y
+    w = tg.exp(x)
+    x.data = [100.0, 100.0]
+    y.data = [100.0, 100.0]
+    z.backward([1.0, 1.0])
+    assert x.grad.tolist() == [3, 4]
+    assert y.grad.tolist() == [1, 2]
+    (dx,) = tg.grad(w, x, [np.ones(2)], create_graph=True)
+    np.testing.assert_allclose(tg.grad(dx, x, [np.ones(2)])[0].numpy(), np.exp([1, 2]), rtol=1e-6)
+
+
+def test_gradient_descent_by_assignment():
+    w = leaf([1.0, 2.0], name="w")
+    for _ in range(3):
+        w.grad = None
+        (w * w).sum().backward()
+        w.data = w.data - 0.25 * w.grad.data
+    assert w.tolist() == [0.125, 0.25]
+    assert w.is_leaf
+
+
+# Refused walks
+
+
+def test_backward_twice_is_refused_with_advice():
+    x = leaf(3.0)
+    y = x * x
+    y.backward()
+    with pytest.raises(RuntimeError, match=r"freed .*multiply.*retain_graph=True.*add the losses"):
+        y.backward()
+    with pytest.raises(RuntimeError, match=r"freed"):
+        tg.grad(y, x)
+    assert x.grad.item() == 6
+
+
+@pytest.mark.parametrize("keep", ["retain_graph", "create_graph"])
+def test_a_kept_graph_can_be_walked_again(keep):
+    x = leaf(3.0)
+    y = tg.exp(x * 0) * x * x
+    y.backward(**{keep: True})
+    y.backward(**{keep: True})
+    y.backward()
+    assert x.grad.item() == 18
+    with pytest.raises(RuntimeError, match=r"freed"):
+        y.backward()
+
+
+def test_two_losses_on_one_freed_trunk_are_refused_and_change_no_gradient():
+    x, w = leaf(3.0), leaf(5.0)
+    trunk = x * x
+    first, second = trunk * 2, trunk * w
+    first.backward()
+    with pytest.raises(RuntimeError, match=r"freed"):
+        second.backward()
+    assert x.grad.item() == 12
+    assert w.grad is None
+
+
+def test_a_freed_graph_is_refused_even_where_its_rules_keep_nothing():
+    x = leaf(3.0)
+    y = x + 1
+    y.backward()
+    with pytest.raises(RuntimeError, match=r"freed"):
+        y.backward()
+
+
+def test_a_walk_that_fails_changes_no_gradient():
+    a, b = leaf(2.0), leaf(3.0)
+    a.grad = tg.tensor(7.0)
+    middle = (a * b).retain_grad()
+    z = middle * b + broken(a)
+    with pytest.raises(ZeroDivisionError):
+        z.backward()
+    assert (a.grad.item(), b.grad, middle.grad) == (7, None, None)
+    with pytest.raises(ZeroDivisionError):
+        (b * 2 + broken(a)).backward(create_graph=True)
+    assert (a.grad.item(), b.grad) == (7, None)
+
+
+def test_a_walk_that_fails_when_it_adds_changes_no_gradient():
+    a, b = leaf(2.0), leaf(0.5)
+    b.grad = tg.tensor(3e38)
+    z = a * 5 + b * 3e38
+    with tg.debug(), pytest.raises(FloatingPointError):
+        z.backward()
+    assert a.grad is None
+    assert b.grad.item() == pytest.approx(3e38)
+
+
+def test_complex_results_have_no_gradient():
+    x = leaf(2.0)
+    with pytest.raises(TypeError, match=r"multiply: .*complex"):
+        (x * 1j).backward(1.0)
+    assert x.grad is None

@@ -108,6 +108,8 @@ def to_numpy(array: Any) -> Any:
 def set_default_device(device: str) -> None:
     """Where `tg.tensor` and `tg.nn` put new tensors: "cpu", "gpu" or "gpu:1".
 
+    Of several GPUs it becomes CuPy's current one too, which is where operations run.
+
     Raises:
         ValueError: not the name of a device.
         RuntimeError: CuPy or the GPU is missing.
@@ -118,7 +120,10 @@ def set_default_device(device: str) -> None:
     ValueError: device: expected 'cpu', 'gpu' or 'gpu:<index>' but got 'tpu'
     """
     global _default_device
-    _default_device = parse_device(device)
+    device = parse_device(device)
+    if device != "cpu":
+        on_device(device).use()  # type: ignore[attr-defined]
+    _default_device = device
 
 
 def get_default_device() -> str:

@@ -281,7 +281,7 @@ class Primitive:
         try:
             z = self.forward(*arrays, **options)
         except (TypeError, ValueError) as error:
-            _name_operation(self.name, arrays, error)
+            name_operation(self.name, arrays, error)
             raise
         auxiliaries: Iterable[Any] = ()
         if self.auxiliary:
@@ -315,8 +315,8 @@ class Primitive:
                     x.node = Constant(x._array, x._name)
                     nodes[i] = x.node
                 else:
-                    if isinstance(arrays[i], _ndarray):
-                        arrays[i] = arrays[i].copy()  # the caller may still change this array; the graph may not
+                    if hasattr(arrays[i], "__setitem__"):  # an array the caller may still change; the graph may not
+                        arrays[i] = arrays[i].copy()
                     nodes[i] = Constant(arrays[i])
 
     def _plan(self, wanting: int, count: int) -> Plan | None:
@@ -413,7 +413,7 @@ def _call_of(definition: Primitive) -> Callable[..., Any]:
                     try:
                         z = forward(a)
                     except (TypeError, ValueError) as error:
-                        _name_operation(definition.name, [a], error)
+                        name_operation(definition.name, [a], error)
                         raise
                     return _result(type(x), z, plan_of_one, (m,), plan_of_one.take((a, z)))
             elif type(x) is _ndarray:
@@ -437,7 +437,7 @@ def _call_of(definition: Primitive) -> Callable[..., Any]:
                     try:
                         z = forward(a, b)
                     except (TypeError, ValueError) as error:
-                        _name_operation(definition.name, [a, b], error)
+                        name_operation(definition.name, [a, b], error)
                         raise
                     return _result(type(x), z, chosen, (m, n), chosen.take((a, b, z)))
         return apply((x, y), _NO_OPTIONS)
@@ -445,7 +445,7 @@ def _call_of(definition: Primitive) -> Callable[..., Any]:
     return call_two
 
 
-def _name_operation(operation: str, arrays: list[Any], error: TypeError | ValueError) -> None:
+def name_operation(operation: str, arrays: list[Any], error: TypeError | ValueError) -> None:
     """Raise an error that names the operation in place of one that doesn't, as NumPy's own."""
     if devices := backend.mixed_devices(arrays):
         raise ValueError(

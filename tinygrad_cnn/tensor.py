@@ -11,7 +11,7 @@ from weakref import ref
 import numpy as np
 
 from tinygrad_cnn import backend, walk
-from tinygrad_cnn.engine import Leaf, Node, Variable, kept
+from tinygrad_cnn.engine import Leaf, Node, Variable, kept, name_operation
 from tinygrad_cnn.primitives import elementwise, matmul, reduction, shape
 from tinygrad_cnn.primitives.arguments import axis_of
 
@@ -92,11 +92,16 @@ def _in_place(operation: Callable[..., Any], symbol: str) -> Callable[..., Tenso
     return method
 
 
-def _comparison(compare: Callable[[Any, Any], Any]) -> Callable[[Tensor, Any], Tensor]:
+def _comparison(compare: Callable[[Any, Any], Any], symbol: str) -> Callable[[Tensor, Any], Tensor]:
     """A comparison, element by element: a tensor of bools, which has no gradient."""
 
     def method(self: Tensor, other: Any) -> Tensor:
-        return Tensor._wrap(compare(self._array, other._array if isinstance(other, Variable) else other), None)
+        other = other._array if isinstance(other, Variable) else other
+        try:
+            return Tensor._wrap(compare(self._array, other), None)
+        except (TypeError, ValueError) as error:
+            name_operation(symbol, [self._array, other], error)
+            raise
 
     return method
 
@@ -296,6 +301,8 @@ class Tensor(Variable):
                 "np.asarray of a tensor that requires a gradient would leave the graph unnoticed: "
                 "use .detach() or .numpy() to take the values out, or a tinygrad_cnn function to stay inside"
             )
+        if self.device != "cpu":
+            raise TypeError(f"np.asarray of a tensor on {self.device} would copy it unnoticed: use .numpy() or .to('cpu')")
         if copy is False and dtype is not None and np.dtype(dtype) != self.dtype:
             raise ValueError(f"np.asarray: {self.dtype} can't become {np.dtype(dtype)} without a copy")
         return np.array(self.numpy(), dtype=dtype) if copy or dtype is not None else self.numpy()
@@ -392,12 +399,12 @@ class Tensor(Variable):
     def __abs__(self) -> Tensor:
         return elementwise.abs(self)  # type: ignore[no-any-return]
 
-    __eq__ = _comparison(operator.eq)  # type: ignore[assignment]
-    __ne__ = _comparison(operator.ne)  # type: ignore[assignment]
-    __lt__ = _comparison(operator.lt)
-    __le__ = _comparison(operator.le)
-    __gt__ = _comparison(operator.gt)
-    __ge__ = _comparison(operator.ge)
+    __eq__ = _comparison(operator.eq, "==")  # type: ignore[assignment]
+    __ne__ = _comparison(operator.ne, "!=")  # type: ignore[assignment]
+    __lt__ = _comparison(operator.lt, "<")
+    __le__ = _comparison(operator.le, "<=")
+    __gt__ = _comparison(operator.gt, ">")
+    __ge__ = _comparison(operator.ge, ">=")
     __hash__ = object.__hash__  # by identity, since == compares element by element
 
     # Methods

@@ -139,4 +139,4 @@ def where(condition: Any, x: Any, y: Any) -> Any:
     xp = get_array_module(condition, x, y)
     if not shape_of(condition):
         condition = xp.asarray(condition)  # CuPy's condition can't be a bool
-    return xp.where(condition, x, y)
+    return xp.where(condition, x, y)[()]

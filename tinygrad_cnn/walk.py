@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from operator import attrgetter
 from typing import Any
 
-from numpy import ndarray
+from numpy import generic, ndarray
 
 from tinygrad_cnn import backend, diagnostics
 from tinygrad_cnn.engine import KEPT_SIZE, SCALARS, Node, Variable, is_debugging, is_kept, recording
@@ -243,6 +243,9 @@ def _fit(gradient: Any, parent: Node, node: Node) -> Any:
             name = node.primitive.name if node.primitive else ""
             raise TypeError(f"{name}: complex numbers have no gradient here, but a rule gave one of {dtype}")
         gradient = gradient.astype(wanted_dtype)
+    if isinstance(parent.value, generic) and not isinstance(gradient, generic):
+        # A single number on the host, whatever the device that it was used on
+        gradient = gradient.to("cpu") if isinstance(gradient, Variable) else backend.to_numpy(gradient)[()]
     return gradient
 
 

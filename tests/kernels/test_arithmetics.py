@@ -145,7 +145,7 @@ def test_an_average_of_symbols_is_the_formula_and_its_gradient_the_derivative(ca
 
 def test_a_maximum_of_symbols_has_no_order():
     x = symbols("x", (1, 1, 2, 2))
-    with pytest.raises(TypeError, match="^max_of_windows: "):
+    with pytest.raises(TypeError, match=r"^max_of_windows: "):
         tg.max_pool2d(x, 2)
 
 

@@ -45,5 +45,5 @@ def test_the_environment_asks_for_the_definition(chosen, monkeypatch):
     monkeypatch.setenv("TINYGRAD_CNN_KERNELS", "numpy")
     assert chosen(np.zeros((1, 1, 2, 2))) == "fast"
     monkeypatch.setenv("TINYGRAD_CNN_KERNELS", "quick")
-    with pytest.raises(ValueError, match="^TINYGRAD_CNN_KERNELS: expected one of numpy, reference but it is 'quick'"):
+    with pytest.raises(ValueError, match=r"^TINYGRAD_CNN_KERNELS: expected one of numpy, reference but it is 'quick'"):
         chosen(np.zeros((1, 1, 2, 2)))

@@ -186,6 +186,9 @@ def _walk(
                         _check_finite(node, operand, gradient, total, saved)
                     earlier = pending.get(parent)
                     pending[parent] = gradient if earlier is None else earlier + gradient
+                    if debugging and earlier is not None:
+                        name = f"the sum of the gradients that arrive at {parent!r}"
+                        diagnostics.check_finite(name, pending[parent], [earlier, gradient])
                 if free:
                     node.saved = None
     except Exception as error:

@@ -125,11 +125,18 @@ def test_python_floats_take_the_default_dtype_and_everything_else_keeps_its_own(
         assert tg.tensor(data).dtype == expected
 
 
+class Quaternion:
+    """Numbers of an arithmetic that nobody knows."""
+
+    def __mul__(self, other):
+        return self
+
+
 def test_objects_stay_what_they_are():
     assert tg.tensor(Fraction(1, 3)).item() == Fraction(1, 3)
     assert type(tg.tensor([Fraction(1, 3), 2]).tolist()[0]) is Fraction
-    thing = object()
-    assert tg.tensor(thing).item() is thing
+    unit = Quaternion()
+    assert tg.tensor(unit).item() is unit
 
 
 def test_a_dtype_that_is_given_is_reached_without_a_detour():
@@ -152,7 +159,9 @@ def test_the_default_dtype_is_a_float(dtype):
     assert tg.get_default_dtype() == np.float32
 
 
-@pytest.mark.parametrize("data", ["1", b"1", ["a"], None, {1: 2}, {1}, [None, "a"], np.array(["a"]), [[1], ["b"]]])
+@pytest.mark.parametrize(
+    "data", ["1", b"1", ["a"], None, {1: 2}, {1}, [None, 1.0], np.array(["a"]), [[1], ["b"]], object(), [object()]]
+)
 def test_data_that_is_no_numbers(data):
     with pytest.raises(TypeError, match=r"^tensor: expected numbers"):
         tg.tensor(data)

@@ -306,6 +306,7 @@ class ndarray:
     __isub__ = _in_place(operator.isub)
     __imul__ = _in_place(operator.imul)
     __itruediv__ = _in_place(operator.itruediv)
+    __ipow__ = _in_place(operator.ipow)
     __iand__ = _in_place(operator.iand)
     __ior__ = _in_place(operator.ior)
 
@@ -316,6 +317,9 @@ class ndarray:
 
     def __rmatmul__(self, other):
         return _reflected_matmul(self, other)
+
+    def __pos__(self):
+        return on_current_device(+memory_of(self))
 
     def __neg__(self):
         return on_current_device(-memory_of(self))

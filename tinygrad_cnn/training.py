@@ -61,7 +61,8 @@ def train(
 
     Args:
         model: a `Module`, or any function of a batch of images that gives logits (N, classes).
-        images: (N, ...), NumPy; each batch is cast to the dtype of the module's parameters and moved to their device.
+        images: (N, ...), NumPy; each batch is cast to the dtype of the module's parameters and moved to their device,
+            for a function to the default device.
         labels: (N,), integers.
         optimizer: of the model's parameters.
         epochs: the number of passes.
@@ -203,9 +204,9 @@ def _checked(model: Any, images: Any, labels: Any, operation: str) -> tuple[Any,
 
 
 def _like(model: Any) -> dict[str, Any]:
-    """The dtype and device of the model's parameters; nothing for a function, or a module without any."""
+    """The dtype and device of the model's parameters; the default device for a function, or a module without any."""
     first = next(model.parameters(), None) if isinstance(model, Module) else None
-    return {} if first is None else {"dtype": first.dtype, "device": first.device}
+    return {"device": backend.get_default_device()} if first is None else {"dtype": first.dtype, "device": first.device}
 
 
 def _right(operation: str, logits: Any, labels: Any) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import count
 from operator import index
 from typing import Any, Self, overload
 
@@ -51,8 +52,8 @@ class Sequential(Module):
                 self.append(module)
 
     def append(self, module: Any) -> Self:
-        """Add a module at the end, named by its position; returns the Sequential."""
-        self._add(str(len(self._names)), module)
+        """Add a module at the end, named by its position, or the next free number; returns the Sequential."""
+        self._add(next(name for name in map(str, count(len(self))) if name not in self._names), module)
         return self
 
     def _add(self, name: str, module: Any) -> None:
@@ -69,7 +70,8 @@ class Sequential(Module):
             try:
                 x = module(x)
             except Exception as error:
-                error.add_note(f"in Sequential ({name}): {module!r}, given shape {shape}")
+                layer = f"{type(module).__name__}({module.extra_repr()})"
+                error.add_note(f"in Sequential ({name}): {layer}, given shape {shape}")
                 raise
         return x
 

@@ -1,4 +1,4 @@
-"""Lecture 14 in symbols: the backward formulas of Z = X (*) K + B, X 3x3, K 2x2, B a scalar, as the deck writes them out.
+"""Lecture 14 in symbols: the backward formulas of Z = X (*) K + B, X 3x3, K 2x2, B a scalar, as the deck has them.
 
 dL/dK11 = dL/dz11 X11 + dL/dz12 X12 + dL/dz21 X21 + dL/dz22 X22, and so on for every entry; dL/dX is homework. Names
 are those of the deck, counted from 1.

@@ -1,0 +1,216 @@
+"""A plain description of a computation graph: what every picture of it is made from.
+
+It is read once from the engine's public traversal and is then independent of it: tensors and operations in the order in
+which they were recorded, and the edges between them. Whatever makes a large graph readable turns one description into
+another; whatever draws takes one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Literal
+
+from tinygrad_cnn.engine import Node, Unkept, Variable
+from tinygrad_cnn.viz import wording
+from tinygrad_cnn.walk import nodes
+
+Kind = Literal["leaf", "constant", "result"]
+
+
+class Missing(Enum):
+    """Why a value or a gradient is not there; never to be mixed up with 0."""
+
+    NOT_COMPUTED = "not computed"
+    NOT_KEPT = "not kept, since it is large (tg.debug() keeps all)"
+
+
+@dataclass(frozen=True, slots=True)
+class TensorNode:
+    """A tensor of the graph.
+
+    Attributes:
+        id: unique in its graph, and the same for the same graph in every run.
+        kind: "leaf" (made with requires_grad, where a gradient arrives), "constant" (wants no gradient) or "result".
+        is_output: whether the graph was asked for from this tensor.
+        name: the user's name, or None.
+        shape: the shape of the value.
+        dtype: NumPy's name of the dtype; for objects of another arithmetic their type, such as "Fraction".
+        value: the array, number or object, or `Missing.NOT_KEPT` for a large one that the engine let go.
+        gradient: likewise, `Missing.NOT_COMPUTED` where no backward walk came by, None for a constant.
+        line: the user's line that made a result, recorded under `tg.debug()`, or None.
+    """
+
+    id: str
+    kind: Kind
+    is_output: bool
+    name: str | None
+    shape: tuple[int, ...]
+    dtype: str
+    value: Any
+    gradient: Any
+    line: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OperationNode:
+    """An operation of the graph.
+
+    Attributes:
+        id: unique in its graph, and the same for the same graph in every run.
+        primitive: the engine's name of the operation, such as "correlation".
+        title: what the user called, such as "conv2d".
+        options: all options, by name.
+        remarks: the options worth showing, such as "stride 2".
+        line: the user's line that recorded it under `tg.debug()`, or None.
+    """
+
+    id: str
+    primitive: str
+    title: str
+    options: dict[str, Any]
+    remarks: tuple[str, ...]
+    line: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """From an operand to its operation, or from an operation to its result.
+
+    Attributes:
+        source: the id of the node that it leaves.
+        target: the id of the node that it enters.
+        label: the operand's name where the operation tells its operands apart, else "".
+        has_gradient: whether a gradient flows back along it.
+    """
+
+    source: str
+    target: str
+    label: str
+    has_gradient: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Tensors and operations in the order of their recording; an operation's edges in the order of its operands."""
+
+    nodes: tuple[TensorNode | OperationNode, ...]
+    edges: tuple[Edge, ...]
+
+    @property
+    def tensors(self) -> Iterator[TensorNode]:
+        """The tensors among the nodes."""
+        return (node for node in self.nodes if isinstance(node, TensorNode))
+
+    @property
+    def operations(self) -> Iterator[OperationNode]:
+        """The operations among the nodes."""
+        return (node for node in self.nodes if isinstance(node, OperationNode))
+
+
+def describe(tensors: Variable | Iterable[Variable], operation: str = "describe") -> Graph:
+    """The graph behind one or several tensors, everything that they were computed from.
+
+    Nothing is computed and nothing changes. The gradient of a leaf is its `.grad`, the sum of all walks, where it has
+    one; every other gradient is that of the last backward walk through this graph.
+
+    Args:
+        tensors: a tensor or several, each with a graph behind it.
+        operation: what errors name.
+
+    Raises:
+        TypeError: something that is no tensor.
+        ValueError: no tensor at all, or one without a graph.
+
+    >>> import tinygrad_cnn as tg
+    >>> a = tg.tensor(2.0, requires_grad=True, name="a")
+    >>> graph = describe(tg.exp(a) * 3)
+    >>> [node.title for node in graph.operations]
+    ['exp', 'multiply']
+    >>> [(node.id, node.kind, node.name) for node in graph.tensors]
+    [('t0', 'leaf', 'a'), ('t1', 'result', None), ('t2', 'constant', None), ('t3', 'result', None)]
+    """
+    roots = _roots(tensors, operation)
+    recorded = nodes(*roots)
+    ids = {node: f"t{i}" for i, node in enumerate(recorded)}
+    outputs = {root.node: root for root in roots}
+    reached = {parent for node in recorded if node.gradient is not None for parent in node.parents}
+    described: list[TensorNode | OperationNode] = []
+    edges = []
+    for i, node in enumerate(recorded):
+        line = getattr(node, "where", None)
+        line = None if line is None else str(line)
+        if node.primitive is not None:
+            name = node.primitive.name
+            remarks = wording.remarks(name, node.options, [parent.shape for parent in node.parents])
+            title = wording.title(name, node.options)
+            described.append(OperationNode(f"o{i}", name, title, dict(node.options), tuple(remarks), line))
+            labels = wording.operand_labels(
+                name, node.primitive.operand_names, node.primitive.is_variadic, len(node.parents)
+            )
+            for parent, label in zip(node.parents, labels, strict=True):
+                edges.append(Edge(ids[parent], f"o{i}", label, parent.requires_grad))
+            edges.append(Edge(f"o{i}", f"t{i}", "", True))
+        value = _value(node, outputs.get(node))
+        described.append(
+            TensorNode(
+                f"t{i}",
+                "result" if node.primitive else "leaf" if node.requires_grad else "constant",
+                node in outputs,
+                None if node.name is None else str(node.name),
+                node.shape,
+                _dtype(node, value),
+                value,
+                _gradient(node, node in outputs or node in reached),
+                line,
+            )
+        )
+    return Graph(tuple(described), tuple(edges))
+
+
+def _roots(tensors: Variable | Iterable[Variable], operation: str) -> list[Variable]:
+    roots = [tensors] if isinstance(tensors, Variable) or not isinstance(tensors, Iterable) else list(tensors)
+    if not roots:
+        raise ValueError(f"{operation}: expected a tensor or several but got none")
+    for root in roots:
+        if not isinstance(root, Variable):
+            raise TypeError(f"{operation}: expected a tensor or several but got {type(root).__name__}")
+        if root.node is None:
+            raise ValueError(
+                f"{operation}: {root!r} has no graph behind it: "
+                "no tensor with requires_grad=True took part, or it was computed inside no_grad()"
+            )
+    return roots
+
+
+def _value(node: Node, output: Any) -> Any:
+    if not isinstance(node.value, Unkept):
+        return node.value
+    # A tensor that is still there has its values, however large.
+    tensor = output if output is not None else _tensor(node)
+    return Missing.NOT_KEPT if tensor is None else tensor.data
+
+
+def _gradient(node: Node, is_reached: bool) -> Any:
+    """The gradient; a leaf may still hold that of a walk through another graph, so the walk must have `reached` it."""
+    if not node.requires_grad:
+        return None
+    tensor = _tensor(node)
+    if tensor is not None and tensor.grad is not None:
+        return tensor.grad.data
+    if node.gradient is None or not is_reached:
+        return Missing.NOT_COMPUTED
+    return Missing.NOT_KEPT if isinstance(node.gradient, Unkept) else node.gradient
+
+
+def _tensor(node: Node) -> Any:
+    """The tensor of a leaf, or of a result with `retain_grad()`, while the user holds it."""
+    return node.target() if node.target is not None else None
+
+
+def _dtype(node: Node, value: Any) -> str:
+    if node.dtype != object or isinstance(value, Missing):
+        return str(node.dtype)
+    types = {type(x).__name__ for x in value.flat} if node.shape else {type(value).__name__}
+    return types.pop() if len(types) == 1 else "object"

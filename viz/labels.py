@@ -1,0 +1,149 @@
+"""Labels and tooltips in Graphviz's HTML-like language, from names and values of any content."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from tinygrad_cnn.viz import numbers
+from tinygrad_cnn.viz.graph import Missing
+
+INK, GREY, GRADIENT = "#1f2933", "#5f6b7a", "#a3195b"
+TILE = "#0000000e"
+
+_ABSENT = {Missing.NOT_COMPUTED: "–", Missing.NOT_KEPT: "not kept"}
+# What XML 1.0, so SVG, can't hold, and the control characters that it can.
+_UNPRINTABLE = re.compile("[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def printable(text: str) -> str:
+    r"""The text in one line, with a mark for every character that no picture can hold.
+
+    >>> printable("two\nlines\x07")
+    'two lines�'
+    """
+    return _UNPRINTABLE.sub("�", " ".join(text.split()))
+
+
+def plain(text: str) -> str:
+    r"""The text for a label, where nothing in it has a meaning to Graphviz.
+
+    >>> print(plain(r'<b> & "\N"'))
+    &lt;b&gt; &amp; &quot;\\N&quot;
+    """
+    # Graphviz reads its own escapes (\N is the node's name) also in HTML-like labels, and refuses an empty element.
+    return html.escape(printable(text)).replace("\\", "\\\\") or "&#160;"
+
+
+def tooltip(lines: Iterable[str | None]) -> str:
+    r"""A tooltip of several lines; None and empty lines are left out.
+
+    >>> print(tooltip(["x\\y", None, "<leaf>"]))
+    x\\\\y&#10;&lt;leaf&gt;
+    """
+    # Graphviz reads the escapes of a tooltip twice.
+    return "&#10;".join(plain(line).replace("\\\\", "\\\\\\\\") for line in lines if line)
+
+
+def bold(text: str) -> str:
+    """The text in bold type, larger than the rest of a label."""
+    return f'<font point-size="12"><b>{plain(text)}</b></font>'
+
+
+def colored(text: str, color: str = GREY) -> str:
+    """The text in another colour than the rest."""
+    return f'<font color="{color}">{plain(text)}</font>'
+
+
+def edge(text: str) -> str:
+    """The label of an edge, at a little distance from it."""
+    return f'<<table border="0" cellspacing="0" cellpadding="2"><tr><td>{plain(text)}</td></tr></table>>'
+
+
+def table(headings: Iterable[str], rows: Iterable[Row] = ()) -> str:
+    """A label: headings over the whole width, and rows of cells, in which a row that is too short is stretched.
+
+    >>> table(["x"], [Row("value", ("1", "2"), INK)]).count("<td")
+    4
+    """
+    rows = list(rows)
+    columns = max((len(row.cells) for row in rows), default=0)
+    lines = [f"<tr><td{_over(columns + 1)}>{heading}</td></tr>" for heading in headings]
+    for row in rows:
+        if row.is_tiled and row.caption:
+            lines.append('<tr><td height="2"></td></tr>')
+        caption = colored(row.caption) if row.caption else ""
+        lines.append(f'<tr><td align="left">{caption}</td>{_cells(row, columns)}</tr>')
+    return f'<<table border="0" cellspacing="1" cellpadding="1">{"".join(lines)}</table>>'
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of numbers: what they are, the numbers, their colour, and the least width in points of an array's tile."""
+
+    caption: str
+    cells: tuple[str, ...]
+    color: str = GREY
+    width: int = 0
+
+    @property
+    def is_tiled(self) -> bool:
+        """Whether it is a row of a written-out array."""
+        return self.width > 0
+
+
+def _cells(row: Row, columns: int) -> str:
+    over = _over(columns - len(row.cells) + 1)  # only a single cell is ever stretched
+    look = f' bgcolor="{TILE}" width="{row.width}"' if row.is_tiled else ""
+    end = "&#160;" if row.is_tiled else ""
+    content = plain if row.color == INK else partial(colored, color=row.color)
+    return "".join(f'<td align="right"{over}{look}>&#160;{content(cell)}{end}</td>' for cell in row.cells)
+
+
+def _over(columns: int) -> str:
+    return f' colspan="{columns}"' if columns > 1 else ""
+
+
+def number_rows(shown: Iterable[tuple[str, Any, str]]) -> list[Row]:
+    """Rows for values and gradients, each given as a caption, an array or why there is none, and a colour."""
+    rows: list[Row] = []
+    header = Row("", ("min", "mean", "max"))
+    for caption, array, color in shown:
+        if isinstance(array, Missing):
+            rows.append(Row(caption, (_ABSENT[array],)))
+        elif (written := numbers.grid(array)) is not None:
+            longest = max(len(cell) for line in written for cell in line)
+            width = 8 + 6 * longest if len(written) * len(written[0]) > 1 else 0
+            for i, line in enumerate(written):
+                rows.append(Row("" if i else caption, tuple(map(typeset, line)), color, width))
+        elif (found := numbers.statistics(array)) is None:
+            rows.append(Row(caption, (f"{array.size} elements",), color))
+        elif not found.size:
+            rows.append(Row(caption, ("empty",)))
+        else:
+            if found.minimum is not None:
+                rows += [] if header in rows else [header]
+                cells = (numbers.number(x, 3) for x in (found.minimum, found.mean, found.maximum))
+                rows.append(Row(caption, tuple(map(typeset, cells)), color))
+                caption = ""
+            if found.not_finite:
+                rows.append(Row(caption, (f"{found.not_finite} of {found.size} not finite",), color))
+    return rows
+
+
+def typeset(number: str) -> str:
+    """A number with the minus sign of print."""
+    return number.replace("-", "−")
+
+
+def reason(caption: str, array: Any) -> str | None:
+    """Why a value or gradient is not there, for a tooltip; None where it is.
+
+    >>> reason("gradient", Missing.NOT_COMPUTED)
+    'gradient: not computed'
+    """
+    return f"{caption}: {array.value}" if isinstance(array, Missing) else None

@@ -1,0 +1,125 @@
+"""From DOT text to a picture: by the program `dot`, else by pygraphviz, which brings Graphviz along."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import warnings
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from shutil import which
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+    from graphviz import Digraph
+
+__doctest_requires__ = {"render": ["graphviz"]}
+
+PICTURES = ("svg", "png", "pdf")
+TEXTS = ("dot", "gv")
+
+# A process of its own: what Graphviz and fontconfig print stays away from the user's terminal, as with `dot`.
+_PYGRAPHVIZ = """
+import sys
+import pygraphviz
+picture = pygraphviz.AGraph(string=sys.stdin.buffer.read().decode()).draw(format=sys.argv[1], prog="dot")
+sys.stdout.buffer.write(picture)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """What `render` did.
+
+    Attributes:
+        path: the file that was written: the picture, or the DOT text where it could not be drawn.
+        by: "dot" or "pygraphviz", which drew it, or "" for DOT text.
+        message: one sentence that says so, and what is missing.
+    """
+
+    path: Path
+    by: str
+    message: str
+
+    def __str__(self) -> str:
+        return self.message
+
+
+def render(digraph: Digraph, path: str | PathLike[str], format: str | None = None) -> Rendering:
+    """Write a drawn graph as a picture.
+
+    The program `dot` draws it where there is one, else pygraphviz, which needs no Graphviz on the system. Without
+    either, the DOT text is written beside `path` (with the ending .dot) and a warning says what to install.
+
+    Args:
+        digraph: what `draw` returned.
+        path: the file to write; its folder must exist.
+        format: "svg", "png", "pdf", or "dot" or "gv" for the text; None goes by the ending of `path`.
+
+    Raises:
+        ValueError: another format, or a path without an ending and no format.
+        OSError: the file can't be written.
+
+    >>> import tempfile
+    >>> import tinygrad_cnn as tg
+    >>> picture = tg.viz.draw(tg.exp(tg.tensor(1.0, requires_grad=True, name="x")))
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     render(picture, f"{folder}/graph.dot").path.name
+    'graph.dot'
+    """
+    path = Path(path)
+    format = (path.suffix.removeprefix(".") if format is None else format).lower()
+    if format not in PICTURES + TEXTS:
+        raise ValueError(
+            f"render: expected a path that ends in .{', .'.join(PICTURES + TEXTS)}, or one of these as format=, "
+            f"but got {str(path)!r}" + (f" and format {format!r}" if format else "")
+        )
+    if format in TEXTS:
+        path.write_text(digraph.source, encoding="utf-8")
+        return Rendering(path, "", f"{path}: the DOT text")
+    missing = []
+    for by, attempt in (("dot", _by_dot), ("pygraphviz", _by_pygraphviz)):
+        try:
+            picture = attempt(digraph.source, format)
+        except _UnavailableError as reason:
+            missing.append(str(reason))
+        else:
+            path.write_bytes(picture)
+            return Rendering(path, by, f"{path}: drawn by {by}")
+    text = path.with_suffix(".dot")
+    text.write_text(digraph.source, encoding="utf-8")
+    message = f"{path} was not drawn: {'; '.join(missing)}. The DOT text was written to {text}"
+    warnings.warn(f"render: {message}", RuntimeWarning, stacklevel=2)
+    return Rendering(text, "", message)
+
+
+class _UnavailableError(Exception):
+    """Why a way to draw is not open."""
+
+
+def _by_dot(source: str, format: str) -> bytes:
+    program = which("dot")
+    if program is None:
+        raise _UnavailableError("the program dot was not found (install Graphviz: https://graphviz.org/download)")
+    return _run("dot", [program, f"-T{format}"], source)
+
+
+def _by_pygraphviz(source: str, format: str) -> bytes:
+    if find_spec("pygraphviz") is None:
+        raise _UnavailableError("the package pygraphviz is not installed (pip install 'tinygrad_cnn[render]')")
+    return _run("pygraphviz", [sys.executable, "-c", _PYGRAPHVIZ, format], source)
+
+
+def _run(name: str, command: list[str], source: str) -> bytes:
+    """What the command makes of the source."""
+    try:
+        run = subprocess.run(command, input=source.encode(), capture_output=True, check=False)
+    except OSError as error:
+        raise _UnavailableError(f"{name} could not be started ({error})") from error
+    if run.returncode or not run.stdout:
+        lines = run.stderr.decode(errors="replace").strip().splitlines()
+        raise _UnavailableError(f"{name} failed ({lines[-1] if lines else f'exit status {run.returncode}'})")
+    return run.stdout

@@ -15,7 +15,7 @@ from typing import Any
 from numpy import generic, ndarray
 
 from tinygrad_cnn import backend, diagnostics
-from tinygrad_cnn.engine import KEPT_SIZE, SCALARS, Node, Variable, is_debugging, is_kept, recording
+from tinygrad_cnn.engine import KEPT_SIZE, SCALARS, Node, Variable, is_debugging, kept, recording
 
 _creation = attrgetter("number")
 _NOTHING = nullcontext()
@@ -201,9 +201,8 @@ def _walk(
 
 
 def _kept_gradient(total: Any) -> Any:
-    """What a node keeps of its gradient for pictures: the array while it is small."""
-    array = total._array if isinstance(total, Variable) else total
-    return array if is_kept(array) else None
+    """What a node keeps of its gradient for pictures, as of its value: None is left to say that none was computed."""
+    return kept(total._array if isinstance(total, Variable) else total)
 
 
 def _check_finite(node: Node, operand: int, gradient: Any, total: Any, saved: Iterable[Any]) -> None:

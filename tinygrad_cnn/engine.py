@@ -416,7 +416,7 @@ def _call_of(definition: Primitive) -> Callable[..., Any]:
                         name_operation(definition.name, [a], error)
                         raise
                     return _result(type(x), z, plan_of_one, (m,), plan_of_one.take((a, z)))
-            elif type(x) is _ndarray:
+            elif type(x) is _ndarray or type(x) in SCALARS:
                 return forward(x)
             return apply((x,), _NO_OPTIONS)
 

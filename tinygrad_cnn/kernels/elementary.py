@@ -81,6 +81,8 @@ def _zero(dtype: np.dtype[Any]) -> Any:
 
 def sign(x: Any) -> Any:
     """-1, 0 or 1."""
-    if isinstance(x, np.generic) or is_object(x):
+    if isinstance(x, np.generic):
+        return type(x)(1) if x > 0 else type(x)(-1) if x < 0 else x - x  # 0, or NaN for NaN
+    if is_object(x):
         return 1 * (x > 0) - 1 * (x < 0)
     return get_array_module(x).sign(x)

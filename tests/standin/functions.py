@@ -157,6 +157,7 @@ class StrideTricks:
     def sliding_window_view(x, window_shape, axis=None, *, subok=False, writeable=False):
         if writeable:
             raise NotImplementedError("Writeable views are not supported.")
+        machine.reads.extend([1] * len(window_shape))  # CuPy asks the device whether each is negative
         return ndarray(np.lib.stride_tricks.sliding_window_view(memory_of(x), window_shape, axis), x.device.id)
 
     @staticmethod

@@ -53,10 +53,14 @@ def dilate(x: Any, stride: Ints) -> Any:
 
 def windows(x: Any, kernel: Ints, stride: Ints, dilation: Ints) -> Any:
     """A view of every window of x: (N, C, *size) -> (N, C, *out, *kernel), entry (p, k) being x[s p + d k]."""
-    axes = tuple(range(2, x.ndim))
-    reach = tuple(d * (k - 1) + 1 for k, d in zip(kernel, dilation, strict=True))
-    view = get_array_module(x).lib.stride_tricks.sliding_window_view(x, reach, axis=axes)
-    return view[(..., *(slice(None, None, s) for s in stride), *(slice(None, None, d) for d in dilation))]
+    out = (max((m - d * (k - 1) - 1) // s + 1, 0) for m, k, s, d in _zip(x.shape[2:], kernel, stride, dilation))
+    steps = x.strides[2:]
+    # sliding_window_view would do, but CuPy's waits for the GPU, once for each axis.
+    return get_array_module(x).lib.stride_tricks.as_strided(
+        x,
+        (*x.shape[:2], *out, *kernel),
+        (*x.strides[:2], *(s * t for s, t in _zip(stride, steps)), *(d * t for d, t in _zip(dilation, steps))),
+    )
 
 
 def _by_group(x: Any, groups: int, axis: int) -> list[Any]:

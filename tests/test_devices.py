@@ -11,7 +11,7 @@ import tinygrad_cnn as tg
 from tests import standin
 from tests.operands import integers, normals
 from tests.standin.arrays import machine, ndarray
-from tests.standin.operations import OPERATIONS, by_name, run
+from tests.standin.operations import MIXED, OPERATIONS, by_name, ignore_numpys_warning, model_on, run
 from tinygrad_cnn import backend, primitives, walk
 
 
@@ -120,25 +120,6 @@ def test_what_is_asked_for_comes_to_the_host():
 # Several devices in one operation
 
 
-# NumPy warns before it passes on CuPy's refusal of an implicit copy.
-ignore_numpys_warning = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-MIXED = {
-    "add": lambda x, y: x + y,
-    "subtract": lambda x, y: x - y,
-    "multiply": lambda x, y: x * y,
-    "divide": lambda x, y: x / y,
-    "power": lambda x, y: x**y,
-    "matmul": lambda x, y: x @ y,
-    "where": lambda x, y: tg.where(tg.tensor(True), x, y),
-    "concatenate": lambda x, y: tg.concatenate([x, y]),
-    "linear": tg.linear,
-    "correlation": lambda x, y: tg.conv2d(x[None, None], y[None, None]),
-    "transposed_convolution": lambda x, y: tg.conv_transpose2d(x[None, None], y[None, None]),
-    "==": lambda x, y: x == y,
-    "!=": lambda x, y: x != y,
-    "<": lambda x, y: x < y,
-    ">=": lambda x, y: x >= y,
-}
 ONES = np.ones((2, 2))
 PAIRS = [("cpu", "gpu:0"), ("gpu:0", "cpu"), ("gpu:0", "gpu:1"), ("gpu:1", "gpu:0")]
 
@@ -352,19 +333,6 @@ def test_initial_values_are_drawn_on_the_device_and_repeat():
 
 
 # A model
-
-
-def model_on(device):
-    tg.manual_seed(0)
-    model = tg.nn.Sequential(
-        tg.nn.Conv2d(1, 4, 3, padding=1),
-        tg.nn.ReLU(),
-        tg.nn.MaxPool2d(2),
-        tg.nn.ConvTranspose2d(4, 2, 2, stride=2),
-        tg.nn.Flatten(),
-        tg.nn.Linear(2 * 8 * 8, 10),
-    )
-    return model.astype("float64").to(device)
 
 
 @pytest.mark.parametrize(

@@ -199,3 +199,38 @@ POOLING = [
 ]
 
 OPERATIONS = [*ELEMENTWISE, *REDUCTION, *SHAPE, *MATRIX, *LOSS, *CONVOLUTION, *POOLING]
+
+# Operations of two square matrices, by the name in the error where these lie on different devices
+MIXED = {
+    "add": lambda x, y: x + y,
+    "subtract": lambda x, y: x - y,
+    "multiply": lambda x, y: x * y,
+    "divide": lambda x, y: x / y,
+    "power": lambda x, y: x**y,
+    "matmul": lambda x, y: x @ y,
+    "where": lambda x, y: tg.where(tg.tensor(True), x, y),
+    "concatenate": lambda x, y: tg.concatenate([x, y]),
+    "linear": tg.linear,
+    "correlation": lambda x, y: tg.conv2d(x[None, None], y[None, None]),
+    "transposed_convolution": lambda x, y: tg.conv_transpose2d(x[None, None], y[None, None]),
+    "==": lambda x, y: x == y,
+    "!=": lambda x, y: x != y,
+    "<": lambda x, y: x < y,
+    ">=": lambda x, y: x >= y,
+}
+
+# NumPy warns before it passes on CuPy's refusal of an implicit copy.
+ignore_numpys_warning = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+
+def model_on(device):
+    tg.manual_seed(0)
+    model = tg.nn.Sequential(
+        tg.nn.Conv2d(1, 4, 3, padding=1),
+        tg.nn.ReLU(),
+        tg.nn.MaxPool2d(2),
+        tg.nn.ConvTranspose2d(4, 2, 2, stride=2),
+        tg.nn.Flatten(),
+        tg.nn.Linear(2 * 8 * 8, 10),
+    )
+    return model.astype("float64").to(device)

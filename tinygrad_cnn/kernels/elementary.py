@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn.backend import get_array_module, is_object
+from tinygrad_cnn.backend import get_array_module, is_object, shape_of
 
 
 def _of_object(name: str, value: Any) -> Any:
@@ -31,6 +31,11 @@ def _of_object(name: str, value: Any) -> Any:
     )
 
 
+def of_objects(name: str, x: Any) -> Any:
+    """The function, by its name, of each object of an array or of a single one."""
+    return np.frompyfunc(lambda value: _of_object(name, value), 1, 1)(x)
+
+
 def _elementary(name: str) -> Callable[[Any], Any]:
     """The function by NumPy's name, of arrays, NumPy scalars and objects."""
 
@@ -38,7 +43,7 @@ def _elementary(name: str) -> Callable[[Any], Any]:
 
     def function(x: Any) -> Any:
         if is_object(x):
-            return np.frompyfunc(lambda value: _of_object(name, value), 1, 1)(x)
+            return of_objects(name, x)
         return of_numpy(x) if isinstance(x, np.ndarray) else getattr(get_array_module(x), name)(x)
 
     function.__name__ = function.__qualname__ = name
@@ -86,3 +91,24 @@ def sign(x: Any) -> Any:
     if is_object(x):
         return 1 * (x > 0) - 1 * (x < 0)
     return get_array_module(x).sign(x)
+
+
+def softplus(x: Any) -> Any:
+    """log(1 + exp(x)), with exp only of what is not positive."""
+    if is_object(x):
+        return log(1 + exp(x))
+    xp = get_array_module(x)
+    return relu(x) + xp.log1p(xp.exp(-xp.abs(x)))
+
+
+def expm1(x: Any) -> Any:
+    """exp(x) - 1, without cancellation near 0."""
+    return exp(x) - 1 if is_object(x) else get_array_module(x).expm1(x)
+
+
+def where(condition: Any, x: Any, y: Any) -> Any:
+    """x where the condition holds, else y; a scalar stays one."""
+    xp = get_array_module(condition, x, y)
+    if not shape_of(condition):
+        condition = xp.asarray(condition)  # CuPy's condition can't be a bool
+    return xp.where(condition, x, y)[()]

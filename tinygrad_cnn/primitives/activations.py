@@ -1,0 +1,221 @@
+"""Activations besides relu, tanh and sigmoid, under PyTorch's names. At a kink the derivative is PyTorch's.
+
+Piecewise rational ones (leaky_relu, hardtanh, relu6, hardsigmoid, hardswish, softsign, prelu) are exact on fractions.
+"""
+
+from __future__ import annotations
+
+from math import pi, sqrt
+from typing import Any
+
+from tinygrad_cnn.backend import is_object, shape_of
+from tinygrad_cnn.engine import primitive
+from tinygrad_cnn.kernels import elementary
+from tinygrad_cnn.kernels.erf import erf as erf_of_numbers
+from tinygrad_cnn.primitives.elementwise import exp, sigmoid, tanh, where
+from tinygrad_cnn.primitives.shape import reshape
+
+
+@primitive(x=lambda dz, x, negative_slope: where(x > 0, dz, dz * negative_slope))
+def _leaky_relu(x: Any, *, negative_slope: Any) -> Any:
+    return elementary.where(x > 0, x, x * negative_slope)
+
+
+def leaky_relu(x: Any, negative_slope: float = 0.01) -> Any:
+    """z = x where x > 0, else negative_slope x; the derivative at 0 is the slope (Maas et al. 2013).
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.leaky_relu(tg.tensor([-2.0, 3.0]), 0.5).tolist()
+    [-1.0, 3.0]
+    """
+    return _leaky_relu(x, negative_slope=negative_slope)
+
+
+@primitive(
+    x=lambda dz, x, weight: where(x > 0, dz, dz * weight),
+    weight=lambda dz, x: where(x > 0, 0, dz * x),
+)
+def _prelu(x: Any, weight: Any) -> Any:
+    return elementary.where(x > 0, x, x * weight)
+
+
+def prelu(x: Any, weight: Any) -> Any:
+    """leaky_relu with a slope that is learned, one for all channels or one for each (He et al. 2015).
+
+    Args:
+        x: (N, C, ...), or any shape for a single slope.
+        weight: (1,) or (C,).
+
+    Raises:
+        ValueError: another number of slopes.
+    """
+    shape, slopes = shape_of(x), shape_of(weight)
+    channels = shape[1] if len(shape) > 1 else 1
+    if slopes not in ((), (1,), (channels,)):
+        raise ValueError(f"prelu: weight must have shape (1,) or ({channels},) for x of shape {shape} but has {slopes}")
+    if slopes == (channels,) and len(shape) > 1:
+        weight = reshape(weight, (channels, *(1,) * (len(shape) - 2)))
+    elif slopes == (1,) and not shape:
+        weight = reshape(weight, ())
+    return _prelu(x, weight)
+
+
+@primitive(x=lambda dz, x, alpha: where(x > 0, dz, dz * alpha * exp(where(x > 0, 0, x))))
+def _elu(x: Any, *, alpha: Any) -> Any:
+    return elementary.where(x > 0, x, alpha * elementary.expm1(elementary.where(x > 0, 0 * x, x)))
+
+
+def elu(x: Any, alpha: float = 1.0) -> Any:
+    """z = x where x > 0, else alpha (e**x - 1) (Clevert et al. 2016).
+
+    >>> import tinygrad_cnn as tg
+    >>> [round(z, 4) for z in tg.elu(tg.tensor([-1.0, 2.0])).tolist()]
+    [-0.6321, 2.0]
+    """
+    return _elu(x, alpha=alpha)
+
+
+SELU_ALPHA = 1.6732632423543772
+SELU_SCALE = 1.0507009873554805
+
+
+def selu(x: Any) -> Any:
+    """scale elu(x, alpha), with the constants that keep mean 0 and variance 1 (Klambauer et al. 2017)."""
+    return elu(x, SELU_ALPHA) * SELU_SCALE
+
+
+def celu(x: Any, alpha: float = 1.0) -> Any:
+    """z = x where x > 0, else alpha (e**(x / alpha) - 1): smooth for every alpha (Barron 2017).
+
+    Raises:
+        ValueError: alpha is 0.
+    """
+    if alpha == 0:
+        raise ValueError("celu: alpha must not be 0")
+    return elu(x / alpha, 1.0) * alpha
+
+
+@primitive(x=lambda dz, x: dz * (2 / sqrt(pi)) * exp(-x * x))
+def erf(x: Any) -> Any:
+    """The error function, 2 / sqrt(pi) times the integral of exp(-t**2) from 0 to x.
+
+    >>> import tinygrad_cnn as tg
+    >>> round(tg.erf(tg.tensor(0.5)).item(), 4)
+    0.5205
+    """
+    return elementary.of_objects("erf", x) if is_object(x) else erf_of_numbers(x)
+
+
+def gelu(x: Any, approximate: str = "none") -> Any:
+    """x times the probability that a standard normal number is below x (Hendrycks and Gimpel 2016).
+
+    Args:
+        x: any shape.
+        approximate: "none" for x (1 + erf(x / sqrt(2))) / 2, "tanh" for
+            x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x**3))) / 2.
+
+    Raises:
+        ValueError: another `approximate`.
+
+    >>> import tinygrad_cnn as tg
+    >>> round(tg.gelu(tg.tensor(1.0)).item(), 4), round(tg.gelu(tg.tensor(1.0), "tanh").item(), 4)
+    (0.8413, 0.8412)
+    """
+    if approximate == "none":
+        return x * (1 + erf(x * sqrt(0.5))) * 0.5
+    if approximate == "tanh":
+        return x * (1 + tanh((x + x * x * x * 0.044715) * sqrt(2 / pi))) * 0.5
+    raise ValueError(f"gelu: approximate must be 'none' or 'tanh' but is {approximate!r}")
+
+
+def _silu_x(dz: Any, x: Any, z: Any) -> Any:
+    s = sigmoid(x)
+    return dz * (s + z * (1 - s))
+
+
+@primitive(x=_silu_x)
+def silu(x: Any) -> Any:
+    """z = x sigmoid(x), also called swish; z' = s + z (1 - s) with s = sigmoid(x) (Elfwing et al. 2018).
+
+    >>> import tinygrad_cnn as tg
+    >>> round(tg.silu(tg.tensor(1.0)).item(), 4)
+    0.7311
+    """
+    return x * elementary.sigmoid(x)
+
+
+@primitive(x=lambda dz, x, beta: dz * sigmoid(x * beta))
+def _softplus(x: Any, *, beta: Any) -> Any:
+    return elementary.softplus(x * beta) / beta
+
+
+def softplus(x: Any, beta: float = 1.0) -> Any:
+    """z = log(1 + e**(beta x)) / beta, a smooth relu; z' = sigmoid(beta x).
+
+    It is max(x, 0) + log(1 + e**-|beta x|) / beta inside, exact to rounding at any x, so it needs no `threshold`.
+
+    Raises:
+        ValueError: beta is 0.
+
+    >>> import tinygrad_cnn as tg
+    >>> round(tg.softplus(tg.tensor(0.0)).item(), 4), tg.softplus(tg.tensor(1e4)).item()
+    (0.6931, 10000.0)
+    """
+    if beta == 0:
+        raise ValueError("softplus: beta must not be 0")
+    return _softplus(x, beta=beta)
+
+
+def mish(x: Any) -> Any:
+    """z = x tanh(softplus(x)) (Misra 2020)."""
+    return x * tanh(softplus(x))
+
+
+def logsigmoid(x: Any) -> Any:
+    """z = log sigmoid(x) = -softplus(-x), finite at any finite x."""
+    return -softplus(-x)
+
+
+def softsign(x: Any) -> Any:
+    """z = x / (1 + |x|)."""
+    return x / (1 + abs(x))
+
+
+def tanhshrink(x: Any) -> Any:
+    """z = x - tanh(x)."""
+    return x - tanh(x)
+
+
+@primitive(x=lambda dz, x, min_val, max_val: dz * (x > min_val) * (x < max_val))
+def _hardtanh(x: Any, *, min_val: Any, max_val: Any) -> Any:
+    return elementary.where(x < min_val, min_val, elementary.where(x > max_val, max_val, x))
+
+
+def hardtanh(x: Any, min_val: float = -1.0, max_val: float = 1.0) -> Any:
+    """x cut off at min_val and max_val. The derivative is 0 at and beyond both, as in PyTorch; `clip` passes it there.
+
+    Raises:
+        ValueError: min_val above max_val.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.hardtanh(tg.tensor([-3.0, 0.5, 3.0])).tolist()
+    [-1.0, 0.5, 1.0]
+    """
+    if min_val > max_val:
+        raise ValueError(f"hardtanh: min_val must not be above max_val but they are {min_val} and {max_val}")
+    return _hardtanh(x, min_val=min_val, max_val=max_val)
+
+
+def relu6(x: Any) -> Any:
+    """x cut off at 0 and 6."""
+    return hardtanh(x, 0, 6)
+
+
+def hardsigmoid(x: Any) -> Any:
+    """x / 6 + 1 / 2 cut off at 0 and 1."""
+    return hardtanh(x + 3, 0, 6) / 6
+
+
+def hardswish(x: Any) -> Any:
+    """x hardsigmoid(x) (Howard et al. 2019)."""
+    return x * hardsigmoid(x)

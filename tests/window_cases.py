@@ -281,6 +281,7 @@ POOLINGS = [
     Pooling("ceil mode, overlapping windows", (1, 1, 6, 8), 3, 2, ceil_mode=True),
     Pooling("ceil mode, padding", (1, 1, 6, 5), 3, 2, 1, ceil_mode=True),
     Pooling("ceil mode, last window would begin behind the image", (1, 1, 4, 3), 2, 3, 1, ceil_mode=True),
+    Pooling("ceil mode, last window would begin just behind the image", (1, 1, 5, 2), 2, 3, 1, ceil_mode=True),
     Pooling("ceil mode, dilation", (1, 1, 6, 7), 2, 2, 1, 2, ceil_mode=True),
     Pooling("ceil mode, window larger than the input", (1, 1, 2, 3), 3, 2, ceil_mode=True),
     Pooling("batch 0", (0, 2, 4, 4), 2),

@@ -54,7 +54,10 @@ def test_what_counts():
     x = np.full((1, 1, 1, 1), 8.0)
     assert tg.avg_pool2d(x, 2, 1, ((1, 0), (1, 0))).tolist() == [[[[2.0]]]]
     assert tg.avg_pool2d(x, 2, 1, ((1, 0), (1, 0)), count_include_pad=False).tolist() == [[[[8.0]]]]
-    assert tg.avg_pool1d(np.array([[[1.0, 2.0, 8.0]]]), 2, ceil_mode=True).tolist() == [[[1.5, 8.0]]]
+    x = np.array([[[1.0, 2.0, 8.0]]])
+    assert tg.avg_pool1d(x, 2, ceil_mode=True).tolist() == [[[1.5, 8.0]]]
+    for ceil_mode in (False, True):  # windows of zeros alone are windows
+        assert tg.avg_pool1d(x, 1, padding=((0, 2),), ceil_mode=ceil_mode).tolist() == [[[1.0, 2.0, 8.0, 0.0, 0.0]]]
 
 
 @pytest.mark.parametrize("dtype", [np.int64, np.uint8, bool])

@@ -134,6 +134,17 @@ def relu(x: Any) -> Any:
 
 
 @primitive(x=lambda dz, condition: where(condition, dz, 0), y=lambda dz, condition: where(condition, 0, dz))
-def where(condition: Any, x: Any, y: Any) -> Any:
-    """z = x where the condition holds, else y, elementwise with broadcasting. The condition has no gradient."""
+def _where(condition: Any, x: Any, y: Any) -> Any:
     return elementary.where(condition, x, y)
+
+
+def where(condition: Any, x: Any, y: Any) -> Any:
+    """z = x where the condition holds, else y, elementwise with broadcasting. The condition has no gradient.
+
+    >>> import tinygrad_cnn as tg
+    >>> x = tg.tensor([-1.0, 2.0], requires_grad=True)
+    >>> z = tg.where(x > 0, x, 0)
+    >>> z.tolist(), tg.grad(z.sum(), x)[0].tolist()
+    ([0.0, 2.0], [0.0, 1.0])
+    """
+    return _where(condition, x, y)

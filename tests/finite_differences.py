@@ -20,7 +20,7 @@ def central_differences(function, arrays):
         for index in np.ndindex(array.shape):
 
             def shifted(steps, position=position, index=index):
-                moved = [x.copy() for x in arrays]
+                moved = [np.array(x) for x in arrays]
                 moved[position][index] += steps * STEP
                 return function(*moved)
 

@@ -67,7 +67,7 @@ def train(
         optimizer: of the model's parameters.
         epochs: the number of passes.
         batch_size: the number of images in a step; the last step of an epoch has what remains.
-        loss: a function of logits and labels that gives their mean loss.
+        loss: a function of logits and labels, both tensors, that gives their mean loss.
         seed: of the order of the images, or a generator; None draws it from the state that `tg.manual_seed` sets.
         progress: what shows a bar, called as `progress(steps, total=..., desc=..., leave=False)`: `progress_bar`, or
             `tqdm.tqdm` itself. None shows nothing.
@@ -98,7 +98,10 @@ def train(
             raise TypeError(f"train: {name} must be an integer but is {value!r}")
         if value < 1:
             raise ValueError(f"train: {name} must be at least 1 but is {value}")
-    rng = backend.generator("cpu") if seed is None else np.random.default_rng(seed)
+    try:
+        rng = backend.generator("cpu") if seed is None else np.random.default_rng(seed)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"train: seed expects an integer >= 0, a generator or None but got {seed!r}") from error
     return _epochs(model, images, labels, optimizer, loss, int(epochs), int(batch_size), rng, progress)
 
 
@@ -125,7 +128,7 @@ def _epochs(
             for batch, batch_labels in steps:
                 optimizer.zero_grad()
                 logits = model(tensor(batch, **like))
-                cost = loss(logits, batch_labels)
+                cost = loss(logits, tensor(batch_labels, device=like["device"]))
                 losses.append(_finite(cost.item(), number, len(losses) + 1))
                 cost.backward()
                 optimizer.step()

@@ -299,8 +299,10 @@ def test_a_wrong_input_is_refused(layer, text):
         (nn.Conv2d(1, 8, 3), "Conv2d(1, 8, kernel_size=3)  # 80 parameters"),
         (
             nn.Conv2d(4, 8, (3, 1), 2, "same", (1, 2), 4, False),
-            "Conv2d(4, 8, kernel_size=(3, 1), stride=2, padding='same', dilation=(1, 2), groups=4, bias=False)  "
-            + "# 24 parameters",
+            (
+                "Conv2d(4, 8, kernel_size=(3, 1), stride=2, padding='same', dilation=(1, 2), groups=4, bias=False)"
+                "  # 24 parameters"
+            ),
         ),
         (nn.Conv1d(1, 1, [3], padding=[2]), "Conv1d(1, 1, kernel_size=3, padding=2)  # 4 parameters"),
         (

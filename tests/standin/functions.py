@@ -57,9 +57,10 @@ zeros_like(a, dtype=None, order="K", subok=None, shape=None)
 """
 
 UFUNCS = """
-abs absolute add arctan bitwise_and bitwise_or ceil cos cosh divide equal exp exp2 expm1 floor floor_divide greater
-greater_equal invert isfinite isinf isnan less less_equal log log1p log2 logical_and logical_not logical_or maximum
-minimum multiply negative not_equal power remainder rint sign sin sinh sqrt square subtract tan tanh true_divide
+abs absolute add arctan bitwise_and bitwise_or ceil copysign cos cosh divide equal exp exp2 expm1 floor floor_divide
+greater greater_equal invert isfinite isinf isnan less less_equal log log1p log2 logical_and logical_not logical_or
+maximum minimum multiply negative not_equal power remainder rint sign sin sinh sqrt square subtract tan tanh
+true_divide
 """
 
 # What CuPy takes from NumPy as it is

@@ -11,7 +11,7 @@ import pytest
 
 import tinygrad_cnn as tg
 from tests.operands import integers, normals
-from tinygrad_cnn.primitives import shape
+from tinygrad_cnn.primitives import activations, shape
 
 
 class Operation(NamedTuple):
@@ -83,6 +83,36 @@ ELEMENTWISE = [
     Operation("where", lambda x, y: tg.where(_on(x, MASK), x, y), (A, ROW)),
     Operation("where_number", lambda x: tg.where(x > 0, x, 0.0), (A,)),
     Operation("without_axes", lambda x, y: (x * y + y**3).tanh() + (x + y).relu(), (normals((), 1), normals((), 2))),
+]
+
+# Below, at and above every kink
+KINKS = np.array([-9.0, -3.0, -1.5, -1.0, -0.25, 0.0, 0.25, 1.0, 1.5, 3.0, 6.0, 9.0])
+
+ACTIVATION = [
+    *(
+        Operation(function.__name__, function, (KINKS,))
+        for function in (
+            activations.leaky_relu,
+            activations.elu,
+            activations.selu,
+            activations.erf,
+            activations.gelu,
+            activations.silu,
+            activations.softplus,
+            activations.logsigmoid,
+            activations.mish,
+            activations.softsign,
+            activations.tanhshrink,
+            activations.hardtanh,
+            activations.relu6,
+            activations.hardsigmoid,
+            activations.hardswish,
+        )
+    ),
+    Operation("celu", lambda x: activations.celu(x, 0.5), (KINKS,)),
+    Operation("gelu_tanh", lambda x: activations.gelu(x, "tanh"), (KINKS,)),
+    Operation("prelu", activations.prelu, (A, np.array([0.5]))),
+    Operation("prelu_channels", activations.prelu, (normals((2, 3, 4), 11), np.array([0.5, 0.0, -1.0]))),
 ]
 
 REDUCTION = [
@@ -198,7 +228,7 @@ POOLING = [
     Operation("avg_pool3d", lambda x: tg.avg_pool3d(x, 2, 1), (X[:, None],)),
 ]
 
-OPERATIONS = [*ELEMENTWISE, *REDUCTION, *SHAPE, *MATRIX, *LOSS, *CONVOLUTION, *POOLING]
+OPERATIONS = [*ELEMENTWISE, *ACTIVATION, *REDUCTION, *SHAPE, *MATRIX, *LOSS, *CONVOLUTION, *POOLING]
 
 # Operations of two square matrices, by the name in the error where these lie on different devices
 MIXED = {

@@ -60,9 +60,10 @@ def _best(x: Any, axis: tuple[int, ...], keepdims: bool, ties: str, sign: int) -
         shares = winners / count.astype(x.dtype) if not is_object(x) else winners * _reciprocals(count)
     else:
         # The first winner in the order of the flattened reduced axes.
+        axis = tuple(sorted(axis))
         last = tuple(range(x.ndim - len(axis), x.ndim))
         moved = xp.moveaxis(winners, axis, last)
-        flat = moved.reshape(*moved.shape[: x.ndim - len(axis)], -1)
+        flat = moved.reshape(*moved.shape[: x.ndim - len(axis)], math.prod(x.shape[i] for i in axis))
         first = xp.arange(flat.shape[-1]) == flat.argmax(axis=-1)[..., None]
         shares = xp.moveaxis(first.reshape(moved.shape), last, axis)
     return best if keepdims else best.reshape([n for i, n in enumerate(x.shape) if i not in axis])[()], shares

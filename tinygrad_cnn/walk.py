@@ -247,7 +247,9 @@ def _fit(gradient: Any, parent: Node, node: Node) -> Any:
         gradient = gradient.astype(wanted_dtype)
     if isinstance(parent.value, generic) and not isinstance(gradient, generic):
         # A single number on the host, whatever the device that it was used on
-        gradient = gradient.to("cpu") if isinstance(gradient, Variable) else backend.to_numpy(gradient)[()]
+        if isinstance(gradient, Variable):
+            return gradient.to("cpu")  # type: ignore[attr-defined]
+        return backend.to_numpy(gradient)[()]
     return gradient
 
 

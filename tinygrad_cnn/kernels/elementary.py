@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
@@ -56,6 +57,16 @@ tanh = _elementary("tanh")
 sqrt = _elementary("sqrt")
 sin = _elementary("sin")
 cos = _elementary("cos")
+
+
+_exact_quotient = np.frompyfunc(
+    lambda x, y: Fraction(x, y) if isinstance(x, int) and isinstance(y, int) else x / y, 2, 1
+)
+
+
+def divide(x: Any, y: Any) -> Any:
+    """x / y; of two integers among objects their `Fraction`, where Python's is a float."""
+    return _exact_quotient(x, y) if is_object(x) and is_object(y) else x / y
 
 
 def sigmoid(x: Any) -> Any:

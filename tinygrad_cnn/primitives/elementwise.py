@@ -8,7 +8,7 @@ from __future__ import annotations
 import builtins
 from typing import Any
 
-from tinygrad_cnn.backend import get_array_module, shape_of
+from tinygrad_cnn.backend import is_object
 from tinygrad_cnn.engine import primitive
 from tinygrad_cnn.kernels import elementary
 
@@ -31,10 +31,14 @@ def multiply(x: Any, y: Any) -> Any:
     return x * y
 
 
-@primitive(x=lambda dz, y: dz / y, y=lambda dz, z, y: -dz * z / y)
+def _quotient(x: Any, y: Any) -> Any:
+    return divide(x, y) if is_object(x) else x / y
+
+
+@primitive(x=_quotient, y=lambda dz, z, y: _quotient(-dz * z, y))
 def divide(x: Any, y: Any) -> Any:
-    """z = x / y, elementwise with broadcasting."""
-    return x / y
+    """z = x / y, elementwise with broadcasting. Among exact numbers the quotient of two integers is a `Fraction`."""
+    return elementary.divide(x, y)
 
 
 def _power_x(dz: Any, x: Any, y: Any) -> Any:

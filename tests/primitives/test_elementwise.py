@@ -179,6 +179,16 @@ def test_rational_operations_on_single_fractions_are_exact(name, create_graph):
         assert dx.item() == slope[()]
 
 
+def test_integers_among_exact_numbers_stay_exact_when_they_are_divided():
+    x = leaf(np.array([Fraction(1, 2), 3, 0], dtype=object))
+    assert_exact(x / 2, np.array([Fraction(1, 4), Fraction(3, 2), Fraction(0)]))
+    assert_exact(x.mean().reshape(1), np.array([Fraction(7, 6)]))
+    (dx,) = tg.grad(((x / 3)[1:] / 2).sum(), x)  # a scattered 0 is divided by 3
+    assert_exact(dx, np.array([Fraction(0), Fraction(1, 6), Fraction(1, 6)]))
+    (dx,) = tg.grad(tg.where([True, False, True], x / 3, 5).sum() / x[1], x)
+    assert_exact(dx, np.array([Fraction(1, 9), Fraction(-31, 54), Fraction(1, 9)]))
+
+
 def test_comparing_operations_are_exact_on_both_sides_of_their_kinks():
     x = tied_fractions((4, 5), 1)
     weights = fractions((4, 5), 2)

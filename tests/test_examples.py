@@ -1,0 +1,53 @@
+"""The examples that students read do what they say."""
+
+import runpy
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+
+
+def load(name):
+    return runpy.run_path(str(EXAMPLES / f"{name}.py"))
+
+
+def test_scalar(capsys):
+    difference = load("scalar")["main"]()
+    lines = capsys.readouterr().out.splitlines()
+    answers = [float(line.partition("=")[2]) for line in lines if " xor " in line]
+    assert [round(answer) for answer in answers] == [0, 1, 1, 0]
+    assert difference < 1e-15
+    assert any(line.startswith("do/dw1 by hand 1.1932, by backward() 1.1932") for line in lines)
+
+
+def test_backward_formulas(capsys):
+    assert load("backward_formulas")["main"]()
+    assert capsys.readouterr().out.count("exactly the same") == 6
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("kernel", [(1, 1), (2, 3), (3, 2), (5, 6)])
+def test_backward_formulas_on_other_sizes(stride, kernel):
+    """The formulas by hand hold also where the last rows and columns are in no window."""
+    example = load("backward_formulas")
+    rng = np.random.default_rng(0)
+
+    def fractions(shape):
+        return np.vectorize(Fraction, otypes=[object])(rng.integers(-9, 10, shape), rng.integers(1, 10, shape))
+
+    X, K, B = fractions((5, 6)), fractions(kernel), Fraction(1, 3)
+    dZ = fractions([(n - k) // stride + 1 for n, k in zip(X.shape, kernel, strict=True)])
+    by_hand, by_engine = example["by_hand"](X, K, dZ, stride), example["by_engine"](X, K, B, dZ, stride)
+    for hand, engine in zip(by_hand, by_engine, strict=True):
+        assert np.shape(hand) == np.shape(engine)
+        assert np.all(hand == engine)
+
+
+def test_digits(capsys):
+    assert load("digits")["main"](epochs=8) >= 0.97
+    out = capsys.readouterr().out
+    assert out.startswith("DigitsCNN(  # 9,930 parameters")
+    assert out.count("epoch ") == 8

@@ -319,6 +319,7 @@ REFUSED = [
     (lambda: optim.SGD([{"params": []}], 0.1), ValueError, "SGD: expected parameters but got none"),
     (lambda: optim.SGD(W, 0.1), TypeError, r"SGD: expected a list of tensors but got one; write \[w\]"),
     (lambda: optim.SGD(nn.Linear(1, 1), 0.1), TypeError, r"SGD: .* got a Linear; give its .parameters\(\)"),
+    (lambda: optim.SGD(nn.Linear(1, 1).parameters, 0.1), TypeError, r"SGD: .* got a function; call it"),
     (lambda: optim.SGD({W}, 0.1), TypeError, "SGD: expected a list or iterator of tensors"),
     (lambda: optim.SGD({"params": [W]}, 0.1), TypeError, "SGD: expected a list or iterator of tensors"),
     (lambda: optim.SGD(3, 0.1), TypeError, "SGD: expected a list or iterator of tensors but got 3"),

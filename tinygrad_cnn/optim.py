@@ -55,6 +55,8 @@ class Optimizer(ABC):
         if hasattr(parameters, "parameters"):
             kind = type(parameters).__name__
             raise TypeError(f"{self._name}: expected a list of tensors but got a {kind}; give its .parameters()")
+        if callable(parameters):
+            raise TypeError(f"{self._name}: expected a list of tensors but got a function; call it, as .parameters()")
         if isinstance(parameters, set | frozenset | str | Mapping) or not isinstance(parameters, Iterable):
             raise TypeError(f"{self._name}: expected a list or iterator of tensors but got {parameters!r}")
         listed = list(parameters)

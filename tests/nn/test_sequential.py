@@ -82,7 +82,8 @@ def test_a_replaced_module_is_the_one_that_computes():
     [
         (lambda: nn.Sequential(nn.ReLU(), tg.relu), TypeError, "Sequential: '1' must be a Module but is .*nn.ReLU()"),
         (lambda: nn.Sequential([nn.ReLU()]), TypeError, r"Sequential: '0' must be a Module but is \[ReLU\(\)\]"),
-        (lambda: nn.Sequential(nn.ReLU).append(nn.ReLU()), TypeError, "Sequential: '0' must be a Module"),
+        (lambda: nn.Sequential(nn.ReLU), TypeError, r"Sequential: '0' must be .* is a class; write ReLU\(...\)"),
+        (lambda: nn.Sequential().append(3), TypeError, "Sequential: '0' must be a Module but is 3$"),
         (lambda: nn.Sequential({"a.b": nn.ReLU()}), ValueError, "Sequential: 'a.b' can't name a module"),
         (lambda: nn.Sequential({"": nn.ReLU()}), ValueError, "Sequential: '' can't name a module"),
         (lambda: nn.Sequential({1: nn.ReLU()}), ValueError, "Sequential: 1 can't name a module"),

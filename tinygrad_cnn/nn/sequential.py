@@ -58,6 +58,8 @@ class Sequential(Module):
 
     def _add(self, name: str, module: Any) -> None:
         if not isinstance(module, Module):
+            if isinstance(module, type) and issubclass(module, Module):
+                raise TypeError(f"Sequential: {name!r} must be a Module but is a class; write {module.__name__}(...)")
             hint = "; a function has its module, as nn.ReLU() for tg.relu" if callable(module) else ""
             raise TypeError(f"Sequential: {name!r} must be a Module but is {module!r}{hint}")
         setattr(self, name, module)

@@ -394,8 +394,17 @@ def _call_of(definition: Primitive) -> Callable[..., Any]:
     arithmetic: for those `apply` is written out, for operands that are all tensors with nodes, or all plain arrays.
     """
     apply, forward = definition.apply, definition.forward
-    if definition.option_names or definition.auxiliary or definition.is_variadic or len(definition.operand_names) > 2:
+    if definition.is_variadic:
         return lambda *operands, **options: apply(operands, options)
+    if definition.option_names or definition.auxiliary or len(definition.operand_names) > 2:
+        names, count = definition.operand_names, len(definition.operand_names)
+
+        def call(*operands: Any, **options: Any) -> Any:
+            while len(operands) < count and names[len(operands)] in options:  # an operand given by name
+                operands += (options.pop(names[len(operands)]),)
+            return apply(operands, options)
+
+        return call
 
     def plan(wanting: int) -> Plan | None:
         """The plan for these operands, unless it keeps shapes: `apply` sees to those."""

@@ -138,10 +138,6 @@ def relu(x: Any) -> Any:
 
 
 @primitive(x=lambda dz, condition: where(condition, dz, 0), y=lambda dz, condition: where(condition, 0, dz))
-def _where(condition: Any, x: Any, y: Any) -> Any:
-    return elementary.where(condition, x, y)
-
-
 def where(condition: Any, x: Any, y: Any) -> Any:
     """z = x where the condition holds, else y, elementwise with broadcasting. The condition has no gradient.
 
@@ -151,4 +147,4 @@ def where(condition: Any, x: Any, y: Any) -> Any:
     >>> z.tolist(), tg.grad(z.sum(), x)[0].tolist()
     ([0.0, 2.0], [0.0, 1.0])
     """
-    return _where(condition, x, y)
+    return elementary.where(condition, x, y)

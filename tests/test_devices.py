@@ -148,7 +148,7 @@ def test_labels_and_probabilities_on_another_device_are_refused():
     for target in (tg.tensor([0, 1]), np.array([0, 1]), tg.tensor(np.eye(2)), np.eye(2)):
         for reduction in ("mean", "none"):
             with pytest.raises(ValueError, match=r"cross_entropy: .* on different devices \(gpu:0, cpu\)"):
-                tg.cross_entropy(x, target, reduction)
+                tg.cross_entropy(x, target, reduction=reduction)
     assert x.grad is None
 
 

@@ -164,9 +164,9 @@ LOSS = [
     Operation("softmax", lambda x: tg.softmax(x, axis=0), (100 * A,)),
     Operation("log_softmax", tg.log_softmax, (100 * A,)),
     Operation("cross_entropy", lambda x: tg.cross_entropy(x, LABELS), (A,), flags=2),
-    Operation("cross_entropy_each", lambda x: tg.cross_entropy(x, _on(x, np.uint8(LABELS)), "none"), (A,), flags=2),
+    Operation("cross_entropy_each", lambda x: tg.cross_entropy(x, _on(x, LABELS), reduction="none"), (A,), flags=2),
     Operation("cross_entropy_of_one", lambda x: tg.cross_entropy(x, 2), (ROW,), flags=2),
-    Operation("cross_entropy_probabilities", lambda x: tg.cross_entropy(x, _on(x, P), "sum"), (A,), flags=2),
+    Operation("cross_entropy_probabilities", lambda x: tg.cross_entropy(x, _on(x, P), reduction="sum"), (A,), flags=2),
 ]
 
 X = normals((2, 4, 7, 6), 22)

@@ -45,6 +45,15 @@ def _integer(operation: str, name: str, value: Any) -> int:
         raise TypeError(f"{operation}: {name} must be an integer but is {value!r}") from None
 
 
+def shape_from(operation: str, shape: Any) -> tuple[int, ...]:
+    """A shape given as an integer or a sequence of integers.
+
+    >>> shape_from("reshape", 6), shape_from("reshape", [2, 3])
+    ((6,), (2, 3))
+    """
+    return tuple(_integer(operation, "shape", n) for n in (shape if isinstance(shape, tuple | list) else (shape,)))
+
+
 def per_axis(operation: str, name: str, value: Any, n: int, minimum: int = 1) -> tuple[int, ...]:
     """An integer, or one for each of the n spatial axes, none below the minimum.
 

@@ -10,12 +10,18 @@ import numpy as np
 from tinygrad_cnn import backend
 from tinygrad_cnn.backend import get_array_module, shape_of
 from tinygrad_cnn.engine import Variable, primitive
-from tinygrad_cnn.primitives.arguments import axes_of, axis_of
+from tinygrad_cnn.primitives.arguments import axes_of, axis_of, shape_from
 
 
 @primitive(x=lambda dz, x_shape: _reshape(dz, shape=x_shape))
 def _reshape(x: Any, *, shape: tuple[int, ...]) -> Any:
-    return x.reshape(shape) if hasattr(x, "reshape") else get_array_module(x).array(x, dtype=object).reshape(shape)
+    z = _with_axes(x).reshape(shape)
+    return z if shape else z[()]
+
+
+def _with_axes(x: Any) -> Any:
+    """An array or a NumPy scalar as it is, a single object in an array without axes."""
+    return x if hasattr(x, "dtype") else np.array(x, dtype=object)
 
 
 def reshape(x: Any, shape: Any) -> Any:
@@ -28,8 +34,7 @@ def reshape(x: Any, shape: Any) -> Any:
     >>> tg.reshape(tg.tensor([[1, 2, 3], [4, 5, 6]]), (3, -1)).shape
     (3, 2)
     """
-    shape = tuple(shape) if isinstance(shape, tuple | list) else (shape,)
-    old = shape_of(x)
+    old, shape = shape_of(x), shape_from("reshape", shape)
     if shape == old:
         return x
     known = math.prod(n for n in shape if n != -1)
@@ -66,13 +71,13 @@ def _broadcast_to(x: Any, *, shape: tuple[int, ...]) -> Any:
     return get_array_module(x).broadcast_to(x, shape)
 
 
-def broadcast_to(x: Any, shape: tuple[int, ...]) -> Any:
+def broadcast_to(x: Any, shape: Any) -> Any:
     """x repeated to a larger shape as NumPy broadcasts; the gradient is the sum over the repetitions.
 
     Raises:
         ValueError: a shape that x does not broadcast to.
     """
-    old, shape = shape_of(x), tuple(shape)
+    old, shape = shape_of(x), shape_from("broadcast_to", shape)
     if old == shape:
         return x
     if len(old) > len(shape) or any(n not in (1, m) for n, m in zip(old[::-1], shape[::-1], strict=False)):
@@ -82,7 +87,7 @@ def broadcast_to(x: Any, shape: tuple[int, ...]) -> Any:
 
 @primitive(x=lambda dz, x_shape, index: _scatter(dz, shape=x_shape, index=index))
 def _getitem(x: Any, *, index: Any) -> Any:
-    return x[index]
+    return _with_axes(x)[index]
 
 
 @primitive(dz=lambda g, index: _getitem(g, index=index))
@@ -95,7 +100,7 @@ def _scatter(dz: Any, *, shape: tuple[int, ...], index: Any) -> Any:
         z[index] = dz  # a basic index takes no element twice
     else:
         xp.add.at(z, index, dz)
-    return z
+    return z if shape else z[()]
 
 
 def getitem(x: Any, index: Any) -> Any:
@@ -115,7 +120,7 @@ def getitem(x: Any, index: Any) -> Any:
 def _index_part(part: Any) -> Any:
     if isinstance(part, Variable):
         part = part._array
-    if isinstance(part, list):
+    if isinstance(part, list | tuple):
         part = np.array(part, dtype=None if part else np.intp)
     return part.copy() if shape_of(part) else part
 
@@ -178,7 +183,8 @@ def _flip(x: Any, *, axis: tuple[int, ...]) -> Any:
 
 def flip(x: Any, axis: Any = None) -> Any:
     """The order of the elements reversed along an axis, several, or all; the gradient is flipped back."""
-    return _flip(x, axis=axes_of("flip", axis, len(shape_of(x))))
+    axes = axes_of("flip", axis, len(shape_of(x)))
+    return _flip(x, axis=axes) if axes else x
 
 
 def rot180(x: Any) -> Any:

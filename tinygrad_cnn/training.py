@@ -23,7 +23,7 @@ from tinygrad_cnn.data.batches import batches
 from tinygrad_cnn.engine import no_grad
 from tinygrad_cnn.nn.module import Module
 from tinygrad_cnn.optim import Optimizer
-from tinygrad_cnn.primitives.loss import cross_entropy
+from tinygrad_cnn.primitives.softmax import cross_entropy
 from tinygrad_cnn.tensor import tensor
 
 Progress = Callable[..., Iterable[Any]]

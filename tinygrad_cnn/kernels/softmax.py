@@ -45,9 +45,22 @@ def cross_entropy_of_labels(x: Any, labels: Any) -> tuple[Any, Any]:
     return losses, difference
 
 
-def cross_entropy_of_probabilities(x: Any, target: Any) -> tuple[Any, Any]:
-    """For logits (N, classes): the losses -sum(target log softmax(x)), (N,), and softmax(x) - target."""
+def cross_entropy_of_weights(x: Any, weights: Any) -> tuple[Any, Any]:
+    """For logits (N, classes): the losses -sum(weights log softmax(x)), (N,), and their derivatives by x.
+
+    For probabilities as weights, which add up to 1, the derivative is softmax(x) - weights.
+    """
     log_p = log_softmax(x, 1)
-    # 0 log 0 is 0: a class without probability costs nothing, however impossible it is.
-    losses = -(get_array_module(x).where(target != 0, log_p, 0) * target).sum(axis=1)
-    return losses, exp(log_p) - target
+    # 0 log 0 is 0: a class without weight costs nothing, however impossible it is.
+    losses = -(get_array_module(x).where(weights != 0, log_p, 0) * weights).sum(axis=1)
+    return losses, exp(log_p) * weights.sum(axis=1, keepdims=True) - weights
+
+
+def logsumexp(x: Any, axis: int) -> Any:
+    """log(sum(exp(x))) along the axis, which stays with size 1."""
+    if is_object(x):
+        return log(exp(x).sum(axis=axis, keepdims=True))
+    xp = get_array_module(x)
+    largest = x.max(axis=axis, keepdims=True)
+    largest = xp.where(xp.isfinite(largest), largest, xp.zeros_like(largest))  # else infinity minus infinity
+    return log(exp(x - largest).sum(axis=axis, keepdims=True)) + largest

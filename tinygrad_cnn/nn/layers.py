@@ -1,4 +1,4 @@
-"""The fully connected layer, activations, flattening and the loss."""
+"""The fully connected layer, activations and flattening."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tinygrad_cnn.backend import shape_of
 from tinygrad_cnn.nn import init
 from tinygrad_cnn.nn.arguments import boolean, integer, one_of, positive, shown
 from tinygrad_cnn.nn.module import Module, Parameter
-from tinygrad_cnn.primitives import elementwise, loss
+from tinygrad_cnn.primitives import elementwise, softmax
 from tinygrad_cnn.primitives.arguments import axis_of
 from tinygrad_cnn.primitives.matmul import linear
 from tinygrad_cnn.primitives.shape import reshape
@@ -132,7 +132,7 @@ class Softmax(Module):
 
     def forward(self, x: Any) -> Any:
         """`tg.softmax`."""
-        return loss.softmax(x, self.axis)
+        return softmax.softmax(x, self.axis)
 
     def extra_repr(self) -> str:
         """The arguments that differ from their defaults."""
@@ -151,35 +151,8 @@ class LogSoftmax(Module):
 
     def forward(self, x: Any) -> Any:
         """`tg.log_softmax`."""
-        return loss.log_softmax(x, self.axis)
+        return softmax.log_softmax(x, self.axis)
 
     def extra_repr(self) -> str:
         """The arguments that differ from their defaults."""
         return shown(axis=(self.axis, -1))
-
-
-class CrossEntropyLoss(Module):
-    """The cross entropy of softmax(x) with the target, from logits, `tg.cross_entropy`.
-
-    Takes logits (N, classes) and labels (N,), or probabilities (N, classes); gives a single number, or (N,) with
-    `reduction` "none".
-
-    Raises:
-        ValueError: a `reduction` other than "mean", "sum" or "none".
-
-    >>> import tinygrad_cnn as tg
-    >>> from tinygrad_cnn import nn
-    >>> round(nn.CrossEntropyLoss()(tg.tensor([[0.0, 0.0]]), [1]).item(), 4)
-    0.6931
-    """
-
-    def __init__(self, *, reduction: str = "mean") -> None:
-        self.reduction = one_of("CrossEntropyLoss", "reduction", reduction, ("mean", "sum", "none"))
-
-    def forward(self, x: Any, target: Any) -> Any:
-        """`tg.cross_entropy`."""
-        return loss.cross_entropy(x, target, self.reduction)
-
-    def extra_repr(self) -> str:
-        """The arguments that differ from their defaults."""
-        return shown(reduction=(self.reduction, "mean"))

@@ -1,0 +1,269 @@
+"""Softmax and its cross entropy: for L = -log softmax(x)[y], dL/dx = softmax(x) - onehot(y)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_cnn.backend import get_array_module, is_object, ones, shape_of
+from tinygrad_cnn.engine import Variable, primitive
+from tinygrad_cnn.kernels import softmax as softmax_kernels
+from tinygrad_cnn.primitives.arguments import axis_of
+from tinygrad_cnn.primitives.elementwise import exp
+from tinygrad_cnn.primitives.reduction import sum
+from tinygrad_cnn.primitives.shape import reshape, transpose
+
+
+@primitive(x=lambda dz, z, axis: z * (dz - sum(dz * z, axis, keepdims=True)))
+def _softmax(x: Any, *, axis: int) -> Any:
+    return softmax_kernels.softmax(x, axis)
+
+
+def softmax(x: Any, axis: int = -1) -> Any:
+    """exp(x) / sum(exp(x)) along an axis, shifted by the maximum so that nothing overflows.
+
+    dx = z (dz - sum(dz z)): every output depends on every input of its row.
+
+    Raises:
+        ValueError: an axis that is not there.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.softmax(tg.tensor([1000.0, 1000.0])).tolist()
+    [0.5, 0.5]
+    """
+    return _softmax(x, axis=axis_of("softmax", axis, len(shape_of(x))))
+
+
+@primitive(x=lambda dz, z, axis: dz - exp(z) * sum(dz, axis, keepdims=True))
+def _log_softmax(x: Any, *, axis: int) -> Any:
+    return softmax_kernels.log_softmax(x, axis)
+
+
+def log_softmax(x: Any, axis: int = -1) -> Any:
+    """x - log(sum(exp(x))) along an axis, exact to rounding also where softmax underflows; dx = dz - softmax(x) sum(dz).
+
+    Raises:
+        ValueError: an axis that is not there.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.log_softmax(tg.tensor([0.0, 1000.0])).tolist()
+    [-1000.0, 0.0]
+    """
+    return _log_softmax(x, axis=axis_of("log_softmax", axis, len(shape_of(x))))
+
+
+@primitive(x=lambda dz, x, axis: dz * _softmax(x, axis=axis))
+def _logsumexp(x: Any, *, axis: int) -> Any:
+    return softmax_kernels.logsumexp(x, axis)
+
+
+def logsumexp(x: Any, axis: int = -1, keepdims: bool = False) -> Any:
+    """log(sum(exp(x))) along an axis, shifted so that nothing overflows; dx = dz softmax(x).
+
+    Raises:
+        ValueError: an axis that is not there, or is empty.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.logsumexp(tg.tensor([1000.0, 1000.0])).item()
+    1000.693115234375
+    """
+    shape = shape_of(x)
+    axis = axis_of("logsumexp", axis, len(shape))
+    if not shape[axis]:
+        raise ValueError(f"logsumexp: axis {axis} of shape {shape} is empty")
+    z = _logsumexp(x, axis=axis)
+    return z if keepdims else reshape(z, shape[:axis] + shape[axis + 1 :])
+
+
+# Cross entropy. `target` is either labels (N,) or, for each class, the weight (N, classes) of its -log softmax(x).
+
+
+def _dx(dz: Any, x: Any, difference: Any, target: Any) -> Any:
+    """dx = dz (softmax(x) - target), from what the forward found, or as a function of x where that is recorded."""
+    if isinstance(x, Variable):
+        weights = target if target.shape == x.shape else _onehot(target, classes=x.shape[1])
+        difference = _softmax(x, axis=1) * weights.sum(axis=1, keepdims=True) - weights
+    return dz[:, None] * difference
+
+
+def _dx_of_total(dz: Any, x: Any, difference: Any, target: Any, share: Any) -> Any:
+    if isinstance(x, Variable):
+        return _dx((dz * share).reshape((1,)), x, difference, target)
+    return difference * (dz * share)
+
+
+@primitive()
+def _onehot(labels: Any, *, classes: int) -> Any:
+    return 1 * (labels[..., None] == get_array_module(labels).arange(classes))
+
+
+@primitive(auxiliary=["difference"], x=_dx)
+def _cross_entropy(x: Any, target: Any) -> Any:
+    if target.ndim == 1:
+        return softmax_kernels.cross_entropy_of_labels(x, target)
+    return softmax_kernels.cross_entropy_of_weights(x, target)
+
+
+@primitive(auxiliary=["difference"], x=_dx_of_total)
+def _total_cross_entropy(x: Any, target: Any, *, share: Any) -> Any:
+    """The losses summed and multiplied by `share`: one node instead of three where the loss of every step is made."""
+    losses, difference = _cross_entropy.primitive.forward(x, target)  # type: ignore[attr-defined]
+    return losses.dot(ones(len(losses), losses)) * share, difference
+
+
+def cross_entropy(
+    x: Any,
+    target: Any,
+    weight: Any = None,
+    ignore_index: int = -100,
+    reduction: str = "mean",
+    label_smoothing: float = 0.0,
+) -> Any:
+    """The cross entropy of softmax(x) with the target, from logits: -log softmax(x)[target]; dx = softmax(x) - target.
+
+    Args:
+        x: logits (N, classes), (classes,) for one sample, or (N, classes, ...) with a target for every pixel.
+        target: class indices of x's shape without the classes' axis, or probabilities of x's shape.
+        weight: (classes,), what a sample of each class counts; None means 1.
+        ignore_index: a label whose samples count nothing.
+        reduction: "mean", "sum", or "none". The mean of labels divides by the sum of their weights, without the
+            ignored (0 where all are ignored); the mean of probabilities by the number of samples.
+        label_smoothing: the share of the target that is spread over all classes evenly (Szegedy et al. 2016).
+
+    Returns:
+        A single number, or with "none" the losses in the labels' shape.
+
+    Raises:
+        ValueError: shapes that do not fit, a label out of range, NaN or negative probabilities, ones that do not add up
+            to 1, negative weights, a smoothing outside 0 to 1, an unknown reduction, a target with a gradient.
+        TypeError: labels that are no integers.
+
+    >>> import tinygrad_cnn as tg
+    >>> x = tg.tensor([[0.0, 0.0]], requires_grad=True)
+    >>> loss = tg.cross_entropy(x, [1])
+    >>> loss.backward()
+    >>> round(loss.item(), 4), x.grad.tolist()
+    (0.6931, [[0.5, -0.5]])
+    """
+    check_reduction("cross_entropy", reduction)
+    shape = shape_of(x)
+    if not shape or not shape[1 if len(shape) > 1 else 0]:
+        raise ValueError(f"cross_entropy: x must be (N, classes, ...) or (classes,) but has shape {shape}")
+    labels = read_target("cross_entropy", x, target)
+    if len(shape) == 2 and weight is None and not label_smoothing and labels.ndim == 1:
+        if are_within(labels, shape[1]):
+            if reduction == "none":
+                return _cross_entropy(x, labels)
+            return _total_cross_entropy(x, labels, share=1 if reduction == "sum" else 1 / max(shape[0], 1))
+    rows, weights, norm = class_weights("cross_entropy", x, labels, weight, ignore_index, label_smoothing)
+    if reduction == "none":
+        return reshape(_cross_entropy(rows, weights), shape[:1] + shape[2:] if len(shape) > 1 else ())
+    return _total_cross_entropy(rows, weights, share=1 if reduction == "sum" else 1 / norm)
+
+
+def check_reduction(operation: str, reduction: str, names: tuple[str, ...] = ("mean", "sum", "none")) -> None:
+    """Refuse an unknown reduction."""
+    if reduction not in names:
+        raise ValueError(f"{operation}: reduction must be one of {', '.join(map(repr, names))} but is {reduction!r}")
+
+
+def read_target(operation: str, x: Any, target: Any) -> Any:
+    """The target's array, on x's device: labels of x's shape without axis 1, or probabilities of x's shape.
+
+    Raises:
+        ValueError: another shape, or a target that requires a gradient.
+        TypeError: labels that are no integers.
+    """
+    if isinstance(target, Variable):
+        if target.node is not None and target.node.requires_grad:
+            raise ValueError(f"{operation}: the target must not require a gradient; detach() it")
+        target = target._array
+    shape = shape_of(x)
+    array = x._array if isinstance(x, Variable) else x
+    if not isinstance(target, np.ndarray):
+        target = get_array_module(array).asarray(target)
+    expected = shape[:1] + shape[2:] if len(shape) > 1 else ()
+    if target.shape == shape:
+        return target
+    if target.shape != expected:
+        raise ValueError(
+            f"{operation}: expected labels of shape {expected} or probabilities of shape {shape} "
+            f"for x of shape {shape} but the target has shape {target.shape}"
+        )
+    if target.dtype.kind not in "iu":
+        raise TypeError(f"{operation}: labels must be integers but are {target.dtype}")
+    return target
+
+
+def class_weights(
+    operation: str, x: Any, target: Any, weight: Any, ignore_index: int, label_smoothing: float = 0.0
+) -> tuple[Any, Any, Any]:
+    """Every sample (pixel) as a row: x (M, classes), the weight of each class's -log p (M, classes), and the mean's norm.
+
+    Raises:
+        ValueError: a label out of range, bad probabilities, weights or smoothing.
+    """
+    shape = shape_of(x)
+    xp = get_array_module(target)
+    if len(shape) == 1:
+        x, classes = reshape(x, (1, *shape)), shape[0]
+        target = target.reshape(1, *target.shape)
+    else:
+        classes = shape[1]
+    ndim = len(shape_of(x))
+    is_labels = target.ndim < ndim
+    if ndim > 2:
+        last = (0, *range(2, ndim), 1)
+        x = reshape(transpose(x, last), (-1, classes))
+        target = target.reshape(-1) if is_labels else target.transpose(last).reshape(-1, classes)
+    if not 0 <= label_smoothing <= 1:
+        raise ValueError(f"{operation}: label_smoothing must be 0 to 1 but is {label_smoothing}")
+    each = _class_weight(operation, xp, x, weight, classes)
+    if is_labels:
+        counted = target != ignore_index
+        _check_labels(operation, target, counted, classes)
+        probabilities = (target[:, None] == xp.arange(classes)).astype(each.dtype)
+        norm = ((probabilities * each).sum(axis=1) * counted).sum()
+    else:
+        _check_probabilities(operation, target)
+        probabilities, counted, norm = target, xp.ones(len(target), dtype=bool), max(len(target), 1)
+    if label_smoothing:
+        probabilities = probabilities * (1 - label_smoothing) + label_smoothing / classes
+    weights = probabilities * each * counted[:, None]
+    return x, weights if is_object(weights) else weights.astype(each.dtype), norm if norm > 0 else 1
+
+
+def _class_weight(operation: str, xp: Any, x: Any, weight: Any, classes: int) -> Any:
+    """The weight of each class, in x's dtype."""
+    array = x._array if isinstance(x, Variable) else x
+    dtype = np.dtype(object) if is_object(array) else array.dtype
+    if weight is None:
+        return xp.ones(classes, dtype=dtype)
+    weight = xp.asarray(weight._array if isinstance(weight, Variable) else weight)
+    if weight.shape != (classes,):
+        raise ValueError(f"{operation}: weight must have shape ({classes},) for {classes} classes but has {weight.shape}")
+    if not (weight >= 0).all():
+        raise ValueError(f"{operation}: the weights of the classes must be numbers >= 0")
+    return weight.astype(dtype)
+
+
+def _check_labels(operation: str, labels: Any, counted: Any, classes: int) -> None:
+    wrong = counted & ((labels < 0) | (labels >= classes))
+    if wrong.any():
+        first = int(wrong.argmax())
+        raise ValueError(f"{operation}: labels must be 0 to {classes - 1} but target[{first}] is {int(labels[first])}")
+
+
+def _check_probabilities(operation: str, target: Any) -> None:
+    if not (target >= 0).all():  # false for NaN too
+        raise ValueError(f"{operation}: target probabilities must be numbers >= 0 but some are negative or NaN")
+    if (abs(target.sum(axis=1) - 1) > 1e-3).any():
+        raise ValueError(f"{operation}: the target probabilities of a sample must add up to 1")
+
+
+def are_within(labels: Any, classes: int) -> bool:
+    """Whether all labels are 0 to classes - 1."""
+    if labels.size <= 8 and isinstance(labels, np.ndarray):  # so few are compared sooner than a reduction begins
+        return all(0 <= label < classes for label in labels.tolist())
+    return bool(0 <= labels.min() and labels.max() < classes)

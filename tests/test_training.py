@@ -8,7 +8,7 @@ import pytest
 import tinygrad_cnn as tg
 from tests import standin
 from tinygrad_cnn import nn, optim
-from tinygrad_cnn.data import batches
+from tinygrad_cnn.data import batches, digits
 from tinygrad_cnn.training import accuracy, progress_bar, train
 
 
@@ -156,6 +156,30 @@ def test_batches_have_the_models_dtype_and_device(monkeypatch):
     assert there == here
     assert accuracy(net, images, labels) == accuracy(cpu, images, labels)
     assert model.training
+
+
+def test_a_cnn_trains_on_a_device_as_on_the_cpu(monkeypatch):
+    standin.install(monkeypatch)
+    images, labels, _, _ = digits()
+
+    def losses(device):
+        tg.manual_seed(0)
+        model = nn.Sequential(
+            nn.Conv2d(1, 4, 3, padding=1),
+            nn.ReLU(),
+            nn.MaxPool2d(2),
+            nn.ConvTranspose2d(4, 3, 2, stride=2),
+            nn.Tanh(),
+            nn.AvgPool2d(2),
+            nn.Flatten(),
+            nn.Linear(48, 10),
+        ).to(device)
+        records = train(
+            model, images[:64], labels[:64], optimizer=optim.Adam(model.parameters()), epochs=2, batch_size=24, seed=1
+        )
+        return [record.losses for record in records]
+
+    np.testing.assert_allclose(losses("gpu"), losses("cpu"), rtol=1e-4)
 
 
 def test_stopping_early_leaves_a_model_that_goes_on():

@@ -245,7 +245,7 @@ def _fit(gradient: Any, parent: Node, node: Node) -> Any:
             name = node.primitive.name if node.primitive else ""
             raise TypeError(f"{name}: complex numbers have no gradient here, but a rule gave one of {dtype}")
         gradient = gradient.astype(wanted_dtype)
-    if isinstance(parent.value, generic) and not isinstance(gradient, generic):
+    if isinstance(parent.value, generic) and dtype.kind != "O" and not isinstance(gradient, generic):
         # A single number on the host, whatever the device that it was used on
         if isinstance(gradient, Variable):
             return gradient.to("cpu")  # type: ignore[attr-defined]

@@ -143,9 +143,11 @@ def test_a_host_array_beside_a_tensor_on_a_device_is_refused_by_name(operation):
         MIXED[operation](on_gpu(ONES, requires_grad=True), ONES)
 
 
-def test_labels_and_probabilities_on_another_device_are_refused():
+def test_a_target_on_another_device_is_refused_and_a_plain_one_follows():
     x = on_gpu([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
-    for target in (tg.tensor([0, 1]), np.array([0, 1]), tg.tensor(np.eye(2)), np.eye(2)):
+    for plain in ([0, 1], np.array([0, 1]), np.eye(2)):
+        assert tg.cross_entropy(x, plain).device == "gpu:0"
+    for target in (tg.tensor([0, 1]), tg.tensor(np.eye(2))):
         for reduction in ("mean", "none"):
             with pytest.raises(ValueError, match=r"cross_entropy: .* on different devices \(gpu:0, cpu\)"):
                 tg.cross_entropy(x, target, reduction=reduction)
@@ -262,10 +264,10 @@ def test_a_tensor_copies_a_device_array_and_the_graph_a_plain_one(cupy):
 def test_new_data_goes_to_the_default_device():
     tg.set_default_device("gpu")
     assert tg.get_default_device() == "gpu:0"
-    for data in (1.0, [1, 2], [[True]]):
+    for data in (1.0, [1, 2], [[True]], np.ones(2)):
         assert tg.tensor(data).device == "gpu:0"
         assert tg.tensor(data, device="cpu").device == "cpu"
-    assert tg.tensor(np.ones(2)).device == "cpu"  # an array stays where it is
+    assert tg.tensor(tg.tensor([1.0], device="cpu")).device == "cpu"  # a tensor stays where it is
     assert tg.nn.Linear(2, 3).weight.device == "gpu:0"
     tg.set_default_device("cpu")
     assert tg.tensor([1.0]).device == tg.nn.Linear(2, 3).weight.device == "cpu"

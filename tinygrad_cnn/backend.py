@@ -206,7 +206,8 @@ def as_array(data: Any, dtype: Any = None, device: str | None = None, like: Any 
     """A copy of the data as an array, a NumPy scalar (0 axes) or a single object, which nobody else can change.
 
     Python floats become the default dtype, ints int64, bools bool; NumPy and CuPy arrays and scalars keep their dtype;
-    `Fraction`, sympy expressions and other objects stay as they are. With `like`, dtype and device follow that array.
+    `Fraction`, sympy expressions and other objects stay as they are. Without a device, CuPy arrays stay on theirs and
+    everything else goes to the default device. With `like`, dtype and device follow that array.
 
     Raises:
         TypeError: data that is no number, array or nested sequence of numbers.
@@ -215,9 +216,9 @@ def as_array(data: Any, dtype: Any = None, device: str | None = None, like: Any 
     if like is not None:
         dtype, device = dtype_of(like), device_of(like)
     keeps_dtype = hasattr(data, "dtype")
-    if device is None and keeps_dtype:
-        device = device_of(data)  # an array stays where it is; only new data goes to the default device
     xp = get_array_module(data)
+    if device is None and (xp is not np or (keeps_dtype and is_object(data))):
+        device = device_of(data)  # what lies on a GPU stays there, and objects live on the host
     if isinstance(data, range):
         data = list(data)
     if not (keeps_dtype or hasattr(data, "__array__")) and _is_no_number(data):

@@ -117,13 +117,18 @@ class Optimizer(ABC):
             # A NumPy scalar among the options would turn a float32 update into float64.
             options = {k: v.item() if isinstance(v, np.generic) else v for k, v in group.items()}
             for p in group["params"]:
-                if p.grad is not None:
-                    state = self.state.setdefault(p, {})
-                    p._replace(self._update(p._array, self._gradient(p, state), state, options))
+                if p._grad is not None:
+                    array, g = p._array, p._grad._array
+                    state = self.state.get(p)
+                    if state is None:
+                        state = self.state[p] = {}
+                    if state or _differ(g, array):
+                        g = self._gradient(p, state)
+                    p._replace(self._update(array, g, state, options))
 
     def _gradient(self, p: Tensor, state: dict[str, Any]) -> Any:
         """The gradient's array in p's dtype; the state follows a parameter that was cast or moved."""
-        array, g = p._array, p.grad._array  # type: ignore[union-attr]
+        array, g = p._array, p._grad._array
         if _differ(g, array):
             if backend.device_of(g) != backend.device_of(array):
                 raise ValueError(
@@ -425,7 +430,10 @@ def _named(p: Tensor) -> str:
 
 def _differ(array: Any, other: Any) -> bool:
     """Whether two arrays, scalars or single objects are of different kinds or dtypes."""
-    return type(array) is not type(other) or backend.dtype_of(array) != backend.dtype_of(other)
+    if type(array) is not type(other):
+        return True
+    dtype, others = backend.dtype_of(array), backend.dtype_of(other)
+    return dtype is not others and dtype != others
 
 
 def _check_range(optimizer: str, name: str, value: Any, below: float | None = None) -> None:

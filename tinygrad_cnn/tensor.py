@@ -11,7 +11,7 @@ from weakref import ref
 import numpy as np
 
 from tinygrad_cnn import backend, walk
-from tinygrad_cnn.engine import Leaf, Node, Variable, kept, name_operation
+from tinygrad_cnn.engine import Leaf, Node, Unkept, Variable, name_operation
 from tinygrad_cnn.primitives import elementwise, matmul, reduction, shape
 from tinygrad_cnn.primitives.arguments import axis_of
 
@@ -28,7 +28,7 @@ def tensor(
     Args:
         data: a number, a nested list, a NumPy or CuPy array, another tensor, a `Fraction`, a sympy expression.
         dtype: None keeps an array's own; Python floats become the default dtype (float32), ints int64.
-        device: "cpu", "gpu" or "gpu:1"; None is the array's own, or the default device for other data.
+        device: "cpu", "gpu" or "gpu:1"; None is a tensor's or a CuPy array's own, and else the default device.
         requires_grad: record what is computed from it, and let `backward()` fill its `.grad`.
         name: shown by `repr` and in pictures.
 
@@ -45,7 +45,7 @@ def tensor(
     Tensor([[2., 4.]], shape=(1, 2), dtype=float32)
     """
     if isinstance(data, Variable):
-        data = data._array
+        data, device = data._array, device or backend.device_of(data._array)
     elif _holds_tensors(data):
         raise TypeError("tensor: a list of tensors would lose their graph; join them with tg.stack or tg.concatenate")
     result = Tensor._wrap(backend.as_array(data, dtype, device), None)
@@ -160,10 +160,12 @@ class Tensor(Variable):
     def _replace(self, array: Any) -> None:
         """Take over an array of the same shape, dtype and device that nobody else can change."""
         self._array = array
-        if self.requires_grad:
-            self.node.value = kept(array)  # type: ignore[union-attr]
-        else:
-            self.node = None  # the node of a constant shows the value that was used
+        node = self.node
+        if node is not None:
+            if not node.requires_grad:
+                self.node = None  # the node of a constant shows the value that was used
+            elif type(node.value) is not Unkept:
+                node.value = array
 
     @property
     def grad(self) -> Tensor | None:
@@ -313,12 +315,6 @@ class Tensor(Variable):
             raise TypeError(f"copy: {self!r} was computed, and its graph can't be copied; detach() it first")
         gradient = None if self._grad is None else self._grad.detach()
         return _leaf, (self._array, self.requires_grad, self._name, gradient)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # For copies and pickles: the node leads to this tensor's .grad, so that a copy needs its own.
-        if not self.is_leaf:
-            raise TypeError(f"copy: {self!r} was computed and its graph is not copied; detach() it first")
-        return tensor, (self._array, self.dtype, None, self.requires_grad, self._name)
 
     def __float__(self) -> float:
         return float(self.item())

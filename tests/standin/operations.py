@@ -163,6 +163,7 @@ MATRIX = [
 LOSS = [
     Operation("softmax", lambda x: tg.softmax(x, axis=0), (100 * A,)),
     Operation("log_softmax", tg.log_softmax, (100 * A,)),
+    Operation("logsumexp", lambda x: tg.logsumexp(x, axis=0), (100 * A,)),
     Operation("cross_entropy", lambda x: tg.cross_entropy(x, LABELS), (A,), flags=2),
     Operation("cross_entropy_each", lambda x: tg.cross_entropy(x, _on(x, LABELS), reduction="none"), (A,), flags=2),
     Operation("cross_entropy_of_one", lambda x: tg.cross_entropy(x, 2), (ROW,), flags=2),

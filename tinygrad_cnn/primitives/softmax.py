@@ -169,7 +169,9 @@ def check_reduction(operation: str, reduction: str, names: tuple[str, ...] = ("m
 
 
 def read_target(operation: str, x: Any, target: Any) -> Any:
-    """The target's array, on x's device: labels of x's shape without axis 1, or probabilities of x's shape.
+    """The target's array: labels of x's shape without axis 1, or probabilities of x's shape.
+
+    A tensor has to be on x's device; a list or a NumPy array is taken there.
 
     Raises:
         ValueError: another shape, or a target that requires a gradient.
@@ -179,10 +181,9 @@ def read_target(operation: str, x: Any, target: Any) -> Any:
         if target.node is not None and target.node.requires_grad:
             raise ValueError(f"{operation}: the target must not require a gradient; detach() it")
         target = target._array
+    else:
+        target = get_array_module(x._array if isinstance(x, Variable) else x).asarray(target)
     shape = shape_of(x)
-    array = x._array if isinstance(x, Variable) else x
-    if not isinstance(target, np.ndarray):
-        target = get_array_module(array).asarray(target)
     expected = shape[:1] + shape[2:] if len(shape) > 1 else ()
     if target.shape == shape:
         return target

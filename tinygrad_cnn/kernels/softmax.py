@@ -39,7 +39,8 @@ def cross_entropy_of_labels(x: Any, labels: Any) -> tuple[Any, Any]:
     # Where each sample's label is in the flattened array
     at = labels if samples == 1 else get_array_module(x).arange(0, samples * classes, classes) + labels
     losses = log(total) - x.take(at)
-    difference = e / total[:, None]
+    # Contiguous, so that the flattened array is the same memory
+    difference = get_array_module(x).ascontiguousarray(e / total[:, None])
     flat = difference.reshape(-1)
     flat[at] = flat.take(at) - 1
     return losses, difference

@@ -194,7 +194,7 @@ def read_target(operation: str, x: Any, target: Any) -> Any:
         )
     if target.dtype.kind not in "iu":
         raise TypeError(f"{operation}: labels must be integers but are {target.dtype}")
-    return target
+    return target if target.dtype.kind == "i" else target.astype(np.int64)
 
 
 def class_weights(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 from tinygrad_cnn.backend import ones, shape_of
@@ -57,7 +58,7 @@ def matmul(x: Any, y: Any) -> Any:
 
 def _rows(x: Any) -> Any:
     """All samples of (..., features) as the rows of one matrix."""
-    return x if x.ndim == 2 else x.reshape((-1, x.shape[-1]))
+    return x if x.ndim == 2 else x.reshape((prod(x.shape[:-1]), x.shape[-1]))
 
 
 def _dx(dz: Any, weight: Any) -> Any:

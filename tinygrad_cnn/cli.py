@@ -36,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
         "lecture's formulas in exact arithmetic, and draw the graph of a training step, the loss, the kernels "
         "and the feature maps. Needs no network.",
     )
-    demo.add_argument("--epochs", type=_positive, default=12, metavar="N", help="rounds over the digits (default 12)")
+    demo.add_argument("--epochs", type=_positive, default=15, metavar="N", help="rounds over the digits (default 15)")
     demo.add_argument("--device", default="cpu", metavar="D", help="cpu, gpu or gpu:1 (default cpu)")
     demo.add_argument("--seed", type=_seed, default=0, metavar="S", help="the same seed, the same numbers (default 0)")
     demo.add_argument(

@@ -105,9 +105,9 @@ def feature_maps(image: Any, maps: Any, columns: int = 8) -> Any:
         )
     figure = _pictures(maps, [f"map {i + 1}" for i in range(len(maps))], columns, "gray", 0.0, float(maps.max()) or 1.0)
     inset = figure.add_axes((0.005, 0.3, 0.13, 0.5))
-    inset.imshow(image, cmap="gray_r")
+    inset.imshow(image, cmap="gray")
     inset.set_title("input", fontsize=9)
-    inset.set_axis_off()
+    inset.set(xticks=[], yticks=[])
     figure.get_layout_engine().set(rect=(0.14, 0, 0.86, 1))
     return figure
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn.backend import is_object, shape_of
+from tinygrad_cnn.backend import get_array_module, is_object, shape_of
 from tinygrad_cnn.engine import primitive
 from tinygrad_cnn.kernels import dispatch, reference
 from tinygrad_cnn.primitives.arguments import Pairs, padding_pairs, per_axis, reach_of, spatial_shape, window_counts
@@ -56,6 +56,20 @@ def give_to_winners(
 def take_winners(x: Any, *, winners: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
     """Z[n, c, p] = X[n, c, s p + d winner(p)]: the transpose of `give_to_winners`."""
     return dispatch.gather_winners(x, winners, kernel, stride, padding, dilation)
+
+
+@primitive()
+def indices_of_winners(x: Any, *, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
+    """Where the first winner of each window lies, as a flat index into its plane: winner(p) in X's own coordinates."""
+    _, winners = dispatch.max_pool(x, kernel, stride, padding, dilation)
+    xp, n = get_array_module(x), len(kernel)
+    windows = zip(range(n), x.shape[2:], kernel, stride, padding, dilation, strict=True)
+    rest, flat, pixels = winners.astype(np.int64), 0, 1
+    for axis, m, k, s, (before, _), d in reversed([*windows]):
+        starts = xp.arange(winners.shape[2 + axis]).reshape(-1, *(1,) * (n - 1 - axis)) * s - before
+        flat, pixels = flat + pixels * (starts + rest % k * d), pixels * m
+        rest = rest // k
+    return flat
 
 
 # The gradient split among the winners
@@ -106,6 +120,7 @@ def max_pool2d(
     dilation: Any = 1,
     ceil_mode: bool = False,
     ties: str = "first",
+    return_indices: bool = False,
 ) -> Any:
     """The largest element of each window of each channel.
 
@@ -119,9 +134,12 @@ def max_pool2d(
             before it.
         ties: who gets the gradient when several elements are largest: "first", the first in the window's row-major
             order (as PyTorch and the lectures), or "split", all of them in equal shares.
+        return_indices: also return where the first winner of each window lies, as a flat index into its plane, the
+            row-major H x W pixels of one channel: what `max_unpool2d` takes.
 
     Returns:
-        (N, C, H', W') with H' = floor((H + top + bottom - dilation (kH - 1) - 1) / stride) + 1. NaN wins.
+        (N, C, H', W') with H' = floor((H + top + bottom - dilation (kH - 1) - 1) / stride) + 1, or a pair of it and the
+        indices. NaN wins.
 
     Raises:
         ValueError: wrong numbers of axes, a window larger than the padded image, or one without any pixel in it.
@@ -136,7 +154,9 @@ def max_pool2d(
     >>> x.grad.tolist()
     [[[[0.0, 0.0, 1.0, 0.0], [0.0, 1.0, 0.0, 0.0]]]]
     """
-    return _max_pool("max_pool2d", 2, x, kernel_size, stride, padding, dilation, ceil_mode, ties)
+    return _max_pool(
+        "max_pool2d", 2, x, kernel_size, stride, padding, dilation, ceil_mode, ties, return_indices
+    )
 
 
 def max_pool1d(
@@ -147,9 +167,12 @@ def max_pool1d(
     dilation: Any = 1,
     ceil_mode: bool = False,
     ties: str = "first",
+    return_indices: bool = False,
 ) -> Any:
     """Max pooling over one axis: x (N, C, W). Everything else as `max_pool2d`."""
-    return _max_pool("max_pool1d", 1, x, kernel_size, stride, padding, dilation, ceil_mode, ties)
+    return _max_pool(
+        "max_pool1d", 1, x, kernel_size, stride, padding, dilation, ceil_mode, ties, return_indices
+    )
 
 
 def max_pool3d(
@@ -160,9 +183,12 @@ def max_pool3d(
     dilation: Any = 1,
     ceil_mode: bool = False,
     ties: str = "first",
+    return_indices: bool = False,
 ) -> Any:
     """Max pooling over three axes: x (N, C, D, H, W). Everything else as `max_pool2d`."""
-    return _max_pool("max_pool3d", 3, x, kernel_size, stride, padding, dilation, ceil_mode, ties)
+    return _max_pool(
+        "max_pool3d", 3, x, kernel_size, stride, padding, dilation, ceil_mode, ties, return_indices
+    )
 
 
 def _max_pool(
@@ -175,16 +201,23 @@ def _max_pool(
     dilation: Any,
     ceil_mode: bool,
     ties: str,
+    return_indices: bool,
 ) -> Any:
-    if ties not in ("first", "split"):
-        raise ValueError(f"{operation}: ties must be 'first' or 'split' but is {ties!r}")
+    check_ties(operation, ties)
     size = spatial_shape(operation, "x", shape_of(x), n)
     kernel, stride, padding, dilation = pool_windows(
         operation, n, size, kernel_size, stride, padding, dilation, ceil_mode
     )
     _check_pixels(operation, size, kernel, stride, padding, dilation)
-    pool = max_of_windows if ties == "first" else max_of_windows_split
-    return pool(x, kernel=kernel, stride=stride, padding=padding, dilation=dilation)
+    windows = {"kernel": kernel, "stride": stride, "padding": padding, "dilation": dilation}
+    z = (max_of_windows if ties == "first" else max_of_windows_split)(x, **windows)
+    return (z, indices_of_winners(x, **windows)) if return_indices else z
+
+
+def check_ties(operation: str, ties: str) -> None:
+    """Refuse a rule for ties that is not there."""
+    if ties not in ("first", "split"):
+        raise ValueError(f"{operation}: ties must be 'first' or 'split' but is {ties!r}")
 
 
 def pool_windows(

@@ -152,7 +152,7 @@ def cross_entropy(
         raise ValueError(f"cross_entropy: x must be (N, classes, ...) or (classes,) but has shape {shape}")
     labels = read_target("cross_entropy", x, target)
     if len(shape) == 2 and weight is None and not label_smoothing and labels.ndim == 1:
-        if are_within(labels, shape[1]):
+        if are_within(labels, shape[1]) and not 0 <= ignore_index < shape[1]:
             if reduction == "none":
                 return _cross_entropy(x, labels)
             return _total_cross_entropy(x, labels, share=1 if reduction == "sum" else 1 / max(shape[0], 1))

@@ -229,7 +229,62 @@ POOLING = [
     Operation("avg_pool3d", lambda x: tg.avg_pool3d(x, 2, 1), (X[:, None],)),
 ]
 
-OPERATIONS = [*ELEMENTWISE, *ACTIVATION, *REDUCTION, *SHAPE, *MATRIX, *LOSS, *CONVOLUTION, *POOLING]
+Z = normals((2, 4, 4, 4), 31)
+
+RESAMPLING = [
+    *(
+        Operation(
+            f"interpolate_{'_'.join((mode, *options))}",
+            lambda x, o=options, m=mode: tg.interpolate(x, mode=m, **o) ** 2,
+            (X,),
+        )
+        for mode, options in [
+            ("nearest", {"size": (3, 11)}),
+            ("nearest-exact", {"scale_factor": 1.3}),
+            ("area", {"size": (3, 4)}),
+            ("bilinear", {"size": (11, 4)}),
+            ("bilinear", {"size": (4, 9), "align_corners": True}),
+            ("bilinear", {"size": 3, "antialias": True}),
+            ("bicubic", {"scale_factor": (2, 0.5)}),
+        ]
+    ),
+    Operation("interpolate_linear", lambda x: tg.interpolate(x, 4, mode="linear"), (X[..., 0],)),
+    Operation("interpolate_trilinear", lambda x: tg.interpolate(x, 4, mode="trilinear"), (X[:, None],)),
+    Operation("pixel_shuffle", lambda x: tg.pixel_shuffle(x, 2) ** 2, (Z,)),
+    Operation("pixel_unshuffle", lambda x: tg.pixel_unshuffle(x, 2) ** 2, (Z,)),
+    Operation("unfold", lambda x: tg.unfold(x, (3, 2), 2, 1, (1, 2)) ** 2, (X,)),
+    Operation("fold", lambda x: tg.fold(x, (4, 5), 2, padding=1, stride=(2, 1)) ** 2, (normals((2, 8, 18), 32),)),
+]
+
+POOLING += [
+    Operation("adaptive_avg_pool2d", lambda x: tg.adaptive_avg_pool2d(x, (3, 4)) ** 2, (X,)),
+    Operation("global_avg_pool", lambda x: tg.global_avg_pool(x) ** 2, (X,)),
+    *(
+        Operation(f"{name}_{ties}", lambda x, f=name, o=options, t=ties: getattr(tg, f)(x, **o, ties=t) ** 2, (Y,))
+        for ties in ("first", "split")
+        for name, options in [
+            ("adaptive_max_pool2d", {"output_size": (3, 4)}),
+            ("fractional_max_pool2d", {"kernel_size": 2, "output_size": 4, "random_samples": np.full((2, 3, 2), 0.4)}),
+            ("global_max_pool", {}),
+        ]
+    ),
+    *(
+        Operation(f"lp_pool2d_{p}", lambda x, p=p: tg.lp_pool2d(x, p, 2), (np.where(np.abs(X) < 0.3, 0, X),))
+        for p in (1, 2, 2.5, np.inf)
+    ),
+    *(
+        Operation(
+            f"max_unpool2d_of_{name}",
+            lambda x, f=name: tg.max_unpool2d(*getattr(tg, f)(x, 2, return_indices=True), 2),
+            (Z,),
+            flags=3,
+        )
+        for name in ("max_pool2d", "adaptive_max_pool2d")
+    ),
+    Operation("max_unpool1d", lambda x: tg.max_unpool1d(x, [[[0, 3, 0]]], 2) ** 2, (normals((1, 1, 3), 33),), flags=3),
+]
+
+OPERATIONS = [*ELEMENTWISE, *ACTIVATION, *REDUCTION, *SHAPE, *MATRIX, *LOSS, *CONVOLUTION, *POOLING, *RESAMPLING]
 
 # Operations of two square matrices, by the name in the error where these lie on different devices
 MIXED = {

@@ -1,10 +1,10 @@
-"""What recording and walking a graph costs: a scalar MLP, a small tensor MLP, and the import, against PyTorch and NumPy.
+"""What recording and walking a graph costs: scalars, a small MLP and the import, against PyTorch and NumPy.
 
     python -m benchmarks overhead
 
-The scalar MLP 2-16-16-1 is micrograd's: every number a node, forward and backward of one sample. The tensor MLP
-64-32-10 takes one 8x8 digit through two linear layers and cross entropy. Both sides start from the same weights and their gradients are
-compared before anything is timed.
+The scalar MLP 2-16-16-1 is micrograd's: every number a node. The tensor MLP 64-32-10 takes one 8x8 digit through two
+linear layers and a cross entropy. A step is forward, backward and an SGD update; forward and backward are also timed
+alone. Both sides start from the same weights, and their gradients are compared before anything is timed.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 import tinygrad_cnn as tg
 from benchmarks.timing import RESULTS, environment, interleave, table
+from tinygrad_cnn.optim import SGD
 
 
 def scalar_mlp(make: Callable[[float], Any], relu: Callable[[Any], Any]) -> tuple[Callable[[], Any], list[Any]]:
@@ -27,7 +29,7 @@ def scalar_mlp(make: Callable[[float], Any], relu: Callable[[Any], Any]) -> tupl
     sizes = [2, 16, 16, 1]
     layers = [
         [[make(float(w)) for w in rng.standard_normal(n + 1) * 0.5] for _ in range(m)]
-        for n, m in zip(sizes, sizes[1:], strict=False)
+        for n, m in pairwise(sizes)
     ]
     parameters = [w for layer in layers for neuron in layer for w in neuron]
     x = [0.7, -1.3]
@@ -83,19 +85,38 @@ def same_gradients(mine: list[Any], theirs: list[Any]) -> None:
         np.testing.assert_allclose(p.grad.numpy(), q.grad.numpy(), rtol=1e-4, atol=1e-6)
 
 
+def rows_of(name: str, mine: Any, theirs: Any, my_weights: list[Any], their_weights: list[Any]) -> dict[str, Any]:
+    """Forward and backward alone, and a whole training step, of both sides."""
+    import torch
+
+    mine(), theirs()
+    same_gradients(my_weights, their_weights)
+    # A rate so small that the numbers stay what they are, however many steps are timed.
+    my_sgd, their_sgd = SGD(my_weights, lr=1e-9), torch.optim.SGD(their_weights, lr=1e-9)
+
+    def my_step() -> None:
+        mine()
+        my_sgd.step()
+
+    def their_step() -> None:
+        theirs()
+        their_sgd.step()
+
+    return {
+        f"{name}, training step": interleave({"PyTorch": their_step, "tinygrad_cnn": my_step}, "PyTorch"),
+        f"{name}, forward + backward": interleave({"PyTorch": theirs, "tinygrad_cnn": mine}, "PyTorch"),
+    }
+
+
 def main() -> None:
     """Measure, print and write `results/overhead.md`."""
     import torch
     from torch.nn import functional
 
     torch.set_num_threads(2)
-    rows = {}
-
     mine, my_weights = scalar_mlp(lambda w: tg.tensor(w, requires_grad=True), tg.relu)
     theirs, their_weights = scalar_mlp(lambda w: torch.tensor(w, requires_grad=True), torch.relu)
-    mine(), theirs()
-    same_gradients(my_weights, their_weights)
-    rows["scalar MLP 2-16-16-1, forward + backward"] = interleave({"PyTorch": theirs, "tinygrad_cnn": mine}, "PyTorch")
+    rows = rows_of("scalar MLP 2-16-16-1", mine, theirs, my_weights, their_weights)
 
     digits = tg.data.digits()
     image, label = digits.train_images[:1].reshape(1, 64), digits.train_labels[:1]
@@ -103,11 +124,7 @@ def main() -> None:
     theirs, their_weights = tensor_mlp(
         functional, lambda w: torch.tensor(w, requires_grad=True), torch.tensor(image), torch.tensor(label)
     )
-    mine(), theirs()
-    same_gradients(my_weights, their_weights)
-    rows["MLP 64-32-10 on one digit, forward + backward"] = interleave(
-        {"PyTorch": theirs, "tinygrad_cnn": mine}, "PyTorch"
-    )
+    rows |= rows_of("MLP 64-32-10 on one digit", mine, theirs, my_weights, their_weights)
 
     low, middle, high = import_times()
     text = (

@@ -63,7 +63,8 @@ def environment() -> str:
     if "torch" in sys.modules:
         versions.append(f"PyTorch {sys.modules['torch'].__version__}")
     root = Path(__file__).parent.parent
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=root, check=False)
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    commit = subprocess.run(command, capture_output=True, text=True, cwd=root, check=False)
     return f"{_processor()}, {os.cpu_count()} cores; {', '.join(versions)}; commit {commit.stdout.strip() or 'unknown'}"
 
 
@@ -81,7 +82,8 @@ def table(rows: dict[str, dict[str, Timing]]) -> str:
     for measured, timings in rows.items():
         for name, timing in timings.items():
             low, middle, high = timing.ratio
-            lines.append(f"| {measured} | {name} | {_seconds(timing.seconds)} | {middle:.2f} ({low:.2f} to {high:.2f}) |")
+            ratio = f"{middle:.2f} ({low:.2f} to {high:.2f})"
+            lines.append(f"| {measured} | {name} | {_seconds(timing.seconds)} | {ratio} |")
     return "\n".join(lines)
 
 

@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ContextDecorator
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial, wraps
+from functools import cache, partial, wraps
 from operator import itemgetter
 from typing import Any, ClassVar, NamedTuple
 from weakref import ref
@@ -390,49 +390,74 @@ def primitive(
 def _call_of(definition: Primitive) -> Callable[..., Any]:
     """The function that applies a primitive.
 
-    A scalar graph is made of one- and two-operand primitives without options, and spends its time between their
-    arithmetic: for those `apply` is written out, for operands that are all tensors with nodes, or all plain arrays.
+    Where graphs are small, time is spent between the arithmetic: for primitives without options `apply` is written out
+    for the common case that all operands are tensors with nodes (or, as in a backward rule, plain arrays).
     """
-    apply, forward = definition.apply, definition.forward
+    apply, forward, auxiliary = definition.apply, definition.forward, bool(definition.auxiliary)
+    names, count = definition.operand_names, len(definition.operand_names)
     if definition.is_variadic:
         return lambda *operands, **options: apply(operands, options)
-    if definition.option_names or definition.auxiliary or len(definition.operand_names) > 2:
-        names, count = definition.operand_names, len(definition.operand_names)
 
-        def call(*operands: Any, **options: Any) -> Any:
-            while len(operands) < count and names[len(operands)] in options:  # an operand given by name
-                operands += (options.pop(names[len(operands)]),)
-            return apply(operands, options)
+    def call_by_name(*operands: Any, **options: Any) -> Any:
+        while len(operands) < count and names[len(operands)] in options:  # an operand given by name
+            operands += (options.pop(names[len(operands)]),)
+        return apply(operands, options)
 
-        return call
+    if definition.option_names:
+        return call_by_name
 
-    def plan(wanting: int) -> Plan | None:
-        """The plan for these operands, unless it keeps shapes: `apply` sees to those."""
-        made = definition._plan(wanting, len(definition.operand_names))
+    @cache
+    def plan(*wanting: bool) -> Plan | None:
+        """The plan for operands of which these want gradients, unless it keeps shapes: `apply` sees to those."""
+        made = definition._plan(sum(1 << i for i, wants in enumerate(wanting) if wants), len(wanting))
         return None if made is None or made.shapes else made
 
-    if len(definition.operand_names) == 1:
-        plan_of_one = plan(0b1)
+    def call(*operands: Any, **options: Any) -> Any:
+        if options or not _mode.plain:
+            return call_by_name(*operands, **options)
+        try:
+            parents = tuple([x.node for x in operands])
+            chosen = plan(*[node.requires_grad for node in parents])
+        except AttributeError:  # an operand that is no tensor, or has no node yet
+            return apply(operands, _NO_OPTIONS)
+        if chosen is None:
+            return apply(operands, _NO_OPTIONS)
+        arrays = [x._array for x in operands]
+        try:
+            z = forward(*arrays)
+        except (TypeError, ValueError) as error:
+            name_operation(definition.name, arrays, error)
+            raise
+        if auxiliary:
+            z, *auxiliaries = z
+            arrays += auxiliaries
+        return _result(type(operands[0]), z, chosen, parents, chosen.take((*arrays, z)))
+
+    if auxiliary or count > 2:
+        return call
+
+    # One and two operands once more, without the packing: scalar graphs are made of these.
+    if count == 1:
+        only = plan(True)
 
         def call_one(x: Any) -> Any:
             if isinstance(x, Variable):
                 m = x.node
-                if plan_of_one is not None and m is not None and m.requires_grad and _mode.plain:
+                if only is not None and m is not None and m.requires_grad and _mode.plain:
                     a = x._array
                     try:
                         z = forward(a)
                     except (TypeError, ValueError) as error:
                         name_operation(definition.name, [a], error)
                         raise
-                    return _result(type(x), z, plan_of_one, (m,), plan_of_one.take((a, z)))
+                    return _result(type(x), z, only, (m,), only.take((a, z)))
             elif type(x) is _ndarray or type(x) in SCALARS:
                 return forward(x)
             return apply((x,), _NO_OPTIONS)
 
         return call_one
 
-    # Indexed by whether the first and whether the second operand wants a gradient.
-    plans = ((None, plan(0b10)), (plan(0b01), plan(0b11)))
+    plans = ((None, plan(False, True)), (plan(True, False), plan(True, True)))
 
     def call_two(x: Any, y: Any) -> Any:
         if type(x) is _ndarray and type(y) is _ndarray:

@@ -122,7 +122,7 @@ class Optimizer(ABC):
                     state = self.state.get(p)
                     if state is None:
                         state = self.state[p] = {}
-                    if state or _differ(g, array):
+                    if state or type(g) is not type(array) or backend.dtype_of(g) is not backend.dtype_of(array):
                         g = self._gradient(p, state)
                     p._replace(self._update(array, g, state, options))
 

@@ -173,10 +173,11 @@ class Tensor(Variable):
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
-        if value is not None and not isinstance(value, Tensor):
-            raise TypeError(f"grad: expected a tensor or None but got {type(value).__name__}")
-        if value is not None and value.shape != self.shape:
-            raise ValueError(f"grad: expected the tensor's shape {self.shape} but got {value.shape}")
+        if value is not None:
+            if not isinstance(value, Tensor):
+                raise TypeError(f"grad: expected a tensor or None but got {type(value).__name__}")
+            if value.shape != self.shape:
+                raise ValueError(f"grad: expected the tensor's shape {self.shape} but got {value.shape}")
         self._grad = value
 
     @property

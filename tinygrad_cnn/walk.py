@@ -15,7 +15,7 @@ from typing import Any
 from numpy import generic, ndarray
 
 from tinygrad_cnn import backend, diagnostics
-from tinygrad_cnn.engine import KEPT_SIZE, SCALARS, Node, Variable, is_debugging, kept, recording
+from tinygrad_cnn.engine import KEPT_SIZE, SCALARS, Node, Unkept, Variable, is_debugging, kept, recording
 
 _creation = attrgetter("number")
 _NOTHING = nullcontext()
@@ -177,10 +177,11 @@ def _walk(
                     else:
                         gradient = rule(total, *[saved[i] for i in positions])
                     value, kind = parent.value, type(gradient)
-                    if kind is not type(value) or not (
-                        kind in SCALARS
-                        or (kind is ndarray and gradient.shape == value.shape and gradient.dtype is value.dtype)
-                    ):
+                    if kind is ndarray:
+                        known = type(value) is ndarray or type(value) is Unkept
+                        if not known or gradient.shape != value.shape or gradient.dtype is not value.dtype:
+                            gradient = _fit(gradient, parent, node)
+                    elif kind is not type(value) or kind not in SCALARS:
                         gradient = _fit(gradient, parent, node)
                     if debugging:
                         _check_finite(node, operand, gradient, total, saved)
@@ -196,7 +197,10 @@ def _walk(
             error.add_note(f"in the backward walk at {node!r}, recorded at {where}")
         raise
     for leaf, total in pending.items():  # what no rule has taken up
-        leaf.gradient = total if type(total) in SCALARS else _kept_gradient(total)
+        if type(total) in SCALARS or (type(total) is ndarray and total.size <= KEPT_SIZE):
+            leaf.gradient = total
+        else:
+            leaf.gradient = _kept_gradient(total)
     return arrived | pending if arrived else pending
 
 

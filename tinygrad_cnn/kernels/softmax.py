@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from tinygrad_cnn.backend import get_array_module, is_object, ones
 from tinygrad_cnn.kernels.elementary import exp, log
 
@@ -33,17 +35,29 @@ def log_softmax(x: Any, axis: int) -> Any:
 def cross_entropy_of_labels(x: Any, labels: Any) -> tuple[Any, Any]:
     """For logits (N, classes): the losses -log softmax(x)[label], (N,), and softmax(x) - onehot(label)."""
     samples, classes = x.shape
+    if samples == 1 and isinstance(x, np.ndarray) and not is_object(x):
+        return _cross_entropy_of_one(x[0], labels.item())
     x = shifted(x, 1)
     e = exp(x)
     total = e.dot(ones(classes, x))
     # Where each sample's label is in the flattened array
-    at = labels if samples == 1 else get_array_module(x).arange(0, samples * classes, classes) + labels
+    at = get_array_module(x).arange(0, samples * classes, classes) + labels
     losses = log(total) - x.take(at)
     # Contiguous, so that the flattened array is the same memory
     difference = get_array_module(x).ascontiguousarray(e / total[:, None])
     flat = difference.reshape(-1)
     flat[at] = flat.take(at) - 1
     return losses, difference
+
+
+def _cross_entropy_of_one(x: Any, label: int) -> tuple[Any, Any]:
+    """The same of a single sample, whose numbers need no broadcasting: a third of the time."""
+    x = x - x[x.argmax()]
+    e = np.exp(x)
+    total = e.dot(ones(len(x), x))
+    difference = e / total
+    difference[label] -= 1
+    return (np.log(total) - x[label]).reshape(1), difference[None]
 
 
 def cross_entropy_of_weights(x: Any, weights: Any) -> tuple[Any, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+import numpy as np
+
 from tinygrad_cnn.backend import ones, shape_of
 from tinygrad_cnn.engine import primitive
 from tinygrad_cnn.primitives.shape import _transpose, broadcast_to, reshape
@@ -61,8 +63,13 @@ def _rows(x: Any) -> Any:
     return x if x.ndim == 2 else x.reshape((prod(x.shape[:-1]), x.shape[-1]))
 
 
+def _product(x: Any, y: Any) -> Any:
+    """The product of two matrices."""
+    return x.dot(y) if isinstance(x, np.ndarray) else _matmul(x, y)
+
+
 def _dx(dz: Any, weight: Any) -> Any:
-    dx = _matmul(_rows(dz), weight)
+    dx = _product(_rows(dz), weight)
     return dx if dz.ndim == 2 else dx.reshape((*dz.shape[:-1], weight.shape[1]))
 
 
@@ -73,7 +80,7 @@ def _sum_of_rows(x: Any) -> Any:
 
 @primitive(
     x=_dx,
-    weight=lambda dz, x: _matmul(_rows(dz).T, _rows(x)),
+    weight=lambda dz, x: _product(_rows(dz).T, _rows(x)),
     bias=lambda dz: _sum_of_rows(_rows(dz)),
 )
 def linear(x: Any, weight: Any, bias: Any = None) -> Any:

@@ -87,10 +87,13 @@ def _dx(dz: Any, x: Any, difference: Any, target: Any) -> Any:
     return dz[:, None] * difference
 
 
-def _dx_of_total(dz: Any, x: Any, difference: Any, target: Any, share: Any) -> Any:
-    if isinstance(x, Variable):
-        return _dx((dz * share).reshape((1,)), x, difference, target)
-    return difference * (dz * share)
+def _dx_of_total(dz: Any, x: Any, difference: Any, target: Any, norm: Any) -> Any:
+    share = dz / norm
+    return _dx(share.reshape((1,)), x, difference, target) if isinstance(x, Variable) else difference * share
+
+
+def _dx_of_mean(dz: Any, x: Any, difference: Any, target: Any) -> Any:
+    return _dx_of_total(dz, x, difference, target, max(len(difference), 1))
 
 
 @primitive()
@@ -106,10 +109,28 @@ def _cross_entropy(x: Any, target: Any) -> Any:
 
 
 @primitive(auxiliary=["difference"], x=_dx_of_total)
-def _total_cross_entropy(x: Any, target: Any, *, share: Any) -> Any:
-    """The losses summed and multiplied by `share`: one node instead of three where the loss of every step is made."""
-    losses, difference = _cross_entropy.primitive.forward(x, target)  # type: ignore[attr-defined]
-    return losses.dot(ones(len(losses), losses)) * share, difference
+def _total_cross_entropy(x: Any, target: Any, *, norm: Any) -> Any:
+    """The losses summed and divided by `norm`."""
+    losses, difference = softmax_kernels.cross_entropy_of_weights(x, target)
+    return losses.sum() / norm, difference
+
+
+class _NotPlainLabels(Exception):
+    """The target is not (N,) labels that are all in range: there is more to look at."""
+
+
+@primitive(auxiliary=["difference"], x=_dx_of_mean)
+def _mean_cross_entropy(x: Any, target: Any) -> Any:
+    """The mean loss of labels (N,): one node, and checks on arrays alone, for what every training step computes."""
+    samples = shape_of(target)
+    if len(samples) != 1 or shape_of(x)[:-1] != samples or target.dtype.kind not in "iu":
+        raise _NotPlainLabels
+    if not are_within(target, x.shape[1]):
+        raise _NotPlainLabels
+    losses, difference = softmax_kernels.cross_entropy_of_labels(x, target)
+    if len(losses) == 1:
+        return losses[0], difference
+    return losses.dot(ones(len(losses), losses)) / max(len(losses), 1), difference
 
 
 def cross_entropy(
@@ -146,20 +167,20 @@ def cross_entropy(
     >>> round(loss.item(), 4), x.grad.tolist()
     (0.6931, [[0.5, -0.5]])
     """
+    if weight is None and not label_smoothing and reduction == "mean":
+        try:
+            return _mean_cross_entropy(x, target)
+        except _NotPlainLabels:
+            pass
     check_reduction("cross_entropy", reduction)
     shape = shape_of(x)
     if not shape or not shape[1 if len(shape) > 1 else 0]:
         raise ValueError(f"cross_entropy: x must be (N, classes, ...) or (classes,) but has shape {shape}")
     labels = read_target("cross_entropy", x, target)
-    if len(shape) == 2 and weight is None and not label_smoothing and labels.ndim == 1:
-        if are_within(labels, shape[1]) and not 0 <= ignore_index < shape[1]:
-            if reduction == "none":
-                return _cross_entropy(x, labels)
-            return _total_cross_entropy(x, labels, share=1 if reduction == "sum" else 1 / max(shape[0], 1))
     rows, weights, norm = class_weights("cross_entropy", x, labels, weight, ignore_index, label_smoothing)
     if reduction == "none":
         return reshape(_cross_entropy(rows, weights), shape[:1] + shape[2:] if len(shape) > 1 else ())
-    return _total_cross_entropy(rows, weights, share=1 if reduction == "sum" else 1 / norm)
+    return _total_cross_entropy(rows, weights, norm=1 if reduction == "sum" else norm)
 
 
 def check_reduction(operation: str, reduction: str, names: tuple[str, ...] = ("mean", "sum", "none")) -> None:
@@ -184,9 +205,9 @@ def read_target(operation: str, x: Any, target: Any) -> Any:
     else:
         target = get_array_module(x._array if isinstance(x, Variable) else x).asarray(target)
     shape = shape_of(x)
-    expected = shape[:1] + shape[2:] if len(shape) > 1 else ()
     if target.shape == shape:
         return target
+    expected = shape[:1] + shape[2:] if len(shape) > 1 else ()
     if target.shape != expected:
         raise ValueError(
             f"{operation}: expected labels of shape {expected} or probabilities of shape {shape} "

@@ -271,6 +271,8 @@ def _root(variable: Any, operation: str) -> Node:
 def _seed(variable: Variable, gradient: Any, create_graph: bool, operation: str, argument: str) -> Any:
     """The upstream gradient at an output: the caller's, or 1 for a single element."""
     array = variable._array
+    if gradient is None and type(array) in SCALARS and not create_graph:
+        return type(array)(1)
     shape = backend.shape_of(array)
     if gradient is None:
         if getattr(array, "size", 1) != 1:

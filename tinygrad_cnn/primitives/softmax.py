@@ -287,5 +287,6 @@ def _check_probabilities(operation: str, target: Any) -> None:
 def are_within(labels: Any, classes: int) -> bool:
     """Whether all labels are 0 to classes - 1."""
     if labels.size <= 8 and isinstance(labels, np.ndarray):  # so few are compared sooner than a reduction begins
-        return all(0 <= label < classes for label in labels.tolist())
+        values = labels.tolist() if labels.ndim == 1 else labels.ravel().tolist()
+        return not values or (min(values) >= 0 and max(values) < classes)
     return bool(0 <= labels.min() and labels.max() < classes)

@@ -1,4 +1,4 @@
-"""exp, log, tanh and the like, and what is made of them, in any arithmetic.
+"""exp, log, sin and the like, and what is made of them, in any arithmetic.
 
 NumPy's and CuPy's own functions serve numbers. An object brings its own function as a method (a scalar tensor has
 `exp()`), a sympy expression has sympy's, and an exact number has none: the exponential of a `Fraction` is no fraction.
@@ -6,57 +6,135 @@ NumPy's and CuPy's own functions serve numbers. An object brings its own functio
 
 from __future__ import annotations
 
+import builtins
+import math
 import sys
 from collections.abc import Callable
 from fractions import Fraction
 from functools import lru_cache
+from numbers import Rational
 from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn.backend import get_array_module, is_object, shape_of
+from tinygrad_cnn.backend import dtype_of, get_array_module, is_object, shape_of
+
+_OF_NUMPY = (np.ndarray, np.generic)
+
+_SYMPY_NAMES = {
+    "arccos": "acos",
+    "arccosh": "acosh",
+    "arcsin": "asin",
+    "arcsinh": "asinh",
+    "arctan": "atan",
+    "arctan2": "atan2",
+    "arctanh": "atanh",
+}
+
+_FORMULAS: dict[str, Callable[..., Any]] = {  # what sympy (or NumPy) has no function for, in terms of the library m
+    "exp2": lambda m, x: 2**x,
+    "expm1": lambda m, x: m.exp(x) - 1,
+    "hypot": lambda m, x, y: m.sqrt(x**2 + y**2),
+    "log10": lambda m, x: m.log(x) / m.log(10),
+    "log1p": lambda m, x: m.log(1 + x),
+    "log2": lambda m, x: m.log(x) / m.log(2),
+    "logaddexp": lambda m, x, y: m.log(m.exp(x) + m.exp(y)),
+    "sigmoid": lambda m, x: 1 / (1 + m.exp(-x)),
+    "ceil": lambda m, x: m.ceiling(x),
+    "trunc": lambda m, x: m.sign(x) * m.floor(abs(x)),
+    "fmod": lambda m, x, y: m.sign(x) * (abs(x) % abs(y)),
+}
+
+_EXACT: dict[str, Callable[..., Any]] = {  # what is rational for rational numbers
+    "floor": lambda x: x - x % 1,
+    "ceil": lambda x: x + -x % 1,
+    "trunc": lambda x: x - x % 1 if x > 0 else x + -x % 1,
+    "fmod": lambda x, y: abs(x) % abs(y) if x > 0 else -(abs(x) % abs(y)),
+}
 
 
-def _of_object(name: str, value: Any) -> Any:
-    """The function of a single object."""
-    method = getattr(value, name, None)
-    if callable(method):
-        return method()
+def are_objects(*values: Any) -> bool:
+    """Whether the arithmetic is that of objects; Python's own numbers go along with any."""
+    return any(is_object(value) and not isinstance(value, int | float) for value in values)
+
+
+def _of_object(name: str, *values: Any) -> Any:
+    """The function of single objects."""
     sympy = sys.modules.get("sympy")
-    if sympy is not None and isinstance(value, sympy.Basic):
-        return getattr(sympy, name)(value)
-    if isinstance(value, float):
-        return getattr(np, name)(value)
-    raise TypeError(
-        f"{name}: has no exact value for {type(value).__name__} {value}; use float64, or sympy symbols for a formula"
-    )
+    if sympy is not None and any(isinstance(value, sympy.Basic) for value in values):
+        formula = _FORMULAS.get(name)
+        return formula(sympy, *values) if formula else getattr(sympy, _SYMPY_NAMES.get(name, name))(*values)
+    method = getattr(values[0], name, None)
+    if callable(method):
+        return method(*values[1:])
+    # A tensor may be the second operand: NumPy asks it for its own function.
+    if any(isinstance(value, float | np.floating) or hasattr(value, "__array_ufunc__") for value in values):
+        function = getattr(np, name, None) or getattr(math, name, None)
+        return function(*values) if function else _FORMULAS[name](np, *values)
+    if name in _EXACT and all(isinstance(value, Rational) for value in values):
+        return _EXACT[name](*values)
+    shown = ", ".join(f"{type(value).__name__} {value}" for value in values)
+    raise TypeError(f"{name}: has no exact value for {shown}; use float64, or sympy symbols for a formula")
 
 
-def of_objects(name: str, x: Any) -> Any:
-    """The function, by its name, of each object of an array or of a single one."""
-    return np.frompyfunc(lambda value: _of_object(name, value), 1, 1)(x)
+def of_objects(name: str, *values: Any) -> Any:
+    """The function, by its name, of each object of arrays or of single ones."""
+    if any(isinstance(value, np.ndarray) for value in values):
+        return np.frompyfunc(lambda *elements: _of_object(name, *elements), len(values), 1)(*values)
+    return _of_object(name, *values)
 
 
 def _elementary(name: str) -> Callable[[Any], Any]:
     """The function by NumPy's name, of arrays, NumPy scalars and objects."""
-
     of_numpy = getattr(np, name)
 
     def function(x: Any) -> Any:
         if is_object(x):
-            return of_objects(name, x)
-        return of_numpy(x) if isinstance(x, np.ndarray) else getattr(get_array_module(x), name)(x)
+            return of_numpy(x) if isinstance(x, int | float) else of_objects(name, x)
+        return of_numpy(x) if isinstance(x, _OF_NUMPY) else getattr(get_array_module(x), name)(x)
+
+    function.__name__ = function.__qualname__ = name
+    return function
+
+
+def _elementary_of_two(name: str) -> Callable[[Any, Any], Any]:
+    """The function of two operands by NumPy's name."""
+
+    def function(x: Any, y: Any) -> Any:
+        return of_objects(name, x, y) if are_objects(x, y) else getattr(get_array_module(x, y), name)(x, y)
 
     function.__name__ = function.__qualname__ = name
     return function
 
 
 exp = _elementary("exp")
+exp2 = _elementary("exp2")
+expm1 = _elementary("expm1")
 log = _elementary("log")
-tanh = _elementary("tanh")
+log2 = _elementary("log2")
+log10 = _elementary("log10")
+log1p = _elementary("log1p")
 sqrt = _elementary("sqrt")
+cbrt = _elementary("cbrt")
 sin = _elementary("sin")
 cos = _elementary("cos")
+tan = _elementary("tan")
+arcsin = _elementary("arcsin")
+arccos = _elementary("arccos")
+arctan = _elementary("arctan")
+sinh = _elementary("sinh")
+cosh = _elementary("cosh")
+tanh = _elementary("tanh")
+arcsinh = _elementary("arcsinh")
+arccosh = _elementary("arccosh")
+arctanh = _elementary("arctanh")
+arctan2 = _elementary_of_two("arctan2")
+hypot = _elementary_of_two("hypot")
+logaddexp = _elementary_of_two("logaddexp")
+floor = _elementary("floor")
+ceil = _elementary("ceil")
+trunc = _elementary("trunc")
+fmod = _elementary_of_two("fmod")
 
 
 _exact_quotient = np.frompyfunc(
@@ -71,8 +149,8 @@ def divide(x: Any, y: Any) -> Any:
 
 def sigmoid(x: Any) -> Any:
     """1 / (1 + exp(-x)), without overflow: exp only of what is not positive."""
-    if is_object(x):
-        return 1 / (1 + exp(-x))
+    if are_objects(x):
+        return of_objects("sigmoid", x)
     xp = get_array_module(x)
     e = xp.exp(-xp.abs(x))
     return xp.where(x >= 0, e.dtype.type(1), e) / (1 + e)
@@ -82,10 +160,10 @@ def relu(x: Any) -> Any:
     """x where it is positive, else 0; NaN stays NaN."""
     if is_object(x):
         return np.frompyfunc(lambda value: value if value > 0 else 0 * value, 1, 1)(x)
-    if isinstance(x, np.generic):
-        return x if x > 0 or x != x else type(x)(0)
     if isinstance(x, np.ndarray):
         return np.maximum(x, _zero(x.dtype))
+    if isinstance(x, np.generic):
+        return x if x > 0 or x != x else type(x)(0)
     return get_array_module(x).maximum(x, 0)
 
 
@@ -97,6 +175,8 @@ def _zero(dtype: np.dtype[Any]) -> Any:
 
 def sign(x: Any) -> Any:
     """-1, 0 or 1."""
+    if isinstance(x, np.ndarray) and not is_object(x):
+        return np.sign(x)
     if isinstance(x, np.generic):
         return type(x)(1) if x > 0 else type(x)(-1) if x < 0 else x - x  # 0, or NaN for NaN
     if is_object(x):
@@ -106,15 +186,42 @@ def sign(x: Any) -> Any:
 
 def softplus(x: Any) -> Any:
     """log(1 + exp(x)), with exp only of what is not positive."""
-    if is_object(x):
-        return log(1 + exp(x))
+    if are_objects(x):
+        return logaddexp(x, 0)
     xp = get_array_module(x)
     return relu(x) + xp.log1p(xp.exp(-xp.abs(x)))
 
 
-def expm1(x: Any) -> Any:
-    """exp(x) - 1, without cancellation near 0."""
-    return exp(x) - 1 if is_object(x) else get_array_module(x).expm1(x)
+def round(x: Any, decimals: int) -> Any:
+    """The nearest number with so many decimals; of two equally near, the one whose last digit is even."""
+    if is_object(x):
+        return np.frompyfunc(
+            lambda value: value.round(decimals) if hasattr(value, "round") else builtins.round(value, decimals), 1, 1
+        )(x)
+    return x.round(decimals)
+
+
+def isnan(x: Any) -> Any:
+    """Whether each element is not a number."""
+    return x != x if is_object(x) else get_array_module(x).isnan(x)
+
+
+def isinf(x: Any) -> Any:
+    """Whether each element is infinite; a fraction and a symbol are not."""
+    return abs(x) == math.inf if is_object(x) else get_array_module(x).isinf(x)
+
+
+def isfinite(x: Any) -> Any:
+    """Whether each element is a number and not infinite."""
+    return (x == x) & (abs(x) != math.inf) if is_object(x) else get_array_module(x).isfinite(x)
+
+
+def finite(x: Any) -> Any:
+    """x with the largest numbers in place of infinities."""
+    if dtype_of(x).kind != "f":
+        return x
+    xp, largest = get_array_module(x), np.finfo(x.dtype).max
+    return xp.minimum(xp.maximum(x, -largest), largest)
 
 
 def where(condition: Any, x: Any, y: Any) -> Any:

@@ -8,12 +8,32 @@ from __future__ import annotations
 from math import pi, sqrt
 from typing import Any
 
-from tinygrad_cnn.backend import is_object, shape_of
+import numpy as np
+
+from tinygrad_cnn.backend import get_array_module, shape_of
 from tinygrad_cnn.engine import primitive
 from tinygrad_cnn.kernels import elementary
-from tinygrad_cnn.kernels.erf import erf as erf_of_numbers
-from tinygrad_cnn.primitives.elementwise import exp, sigmoid, tanh, where
+from tinygrad_cnn.kernels import erf as erf_of_numbers
+from tinygrad_cnn.primitives.elementwise import divide, exp, sigmoid, square, tanh, where
 from tinygrad_cnn.primitives.shape import reshape
+
+
+@primitive(x=lambda dz: dz)  # beyond the bound nothing depends on x, so what arrives there is 0
+def _bounded(x: Any, *, bound: float) -> Any:
+    """x cut off where what it goes into has become constant, so that no square overflows and no infinity meets a 0."""
+    if elementary.are_objects(x):
+        return x
+    xp = get_array_module(x)
+    return xp.minimum(xp.maximum(x, -bound), bound)
+
+
+@primitive(x=lambda dz, gate: dz * gate, gate=lambda dz, x: dz * _bounded(x, bound=_SHUT))
+def _gated(x: Any, gate: Any) -> Any:
+    """x times a gate that goes from 0 to 1 with x. It is shut long before minus infinity, where the product is 0."""
+    return (x if elementary.are_objects(x) else get_array_module(x).maximum(x, -_SHUT)) * gate
+
+
+_SHUT = 1000.0
 
 
 @primitive(x=lambda dz, x, negative_slope: where(x > 0, dz, dz * negative_slope))
@@ -60,9 +80,12 @@ def prelu(x: Any, weight: Any) -> Any:
     return _prelu(x, weight)
 
 
-@primitive(x=lambda dz, x, alpha: where(x > 0, dz, dz * alpha * exp(where(x > 0, 0, x))))
-def _elu(x: Any, *, alpha: Any) -> Any:
-    return elementary.where(x > 0, x, alpha * elementary.expm1(elementary.where(x > 0, 0 * x, x)))
+@primitive(x=lambda dz, x, alpha, width: where(x > 0, dz, dz * (alpha / width) * exp(where(x > 0, 0, x) / width)))
+def _elu(x: Any, *, alpha: Any, width: Any) -> Any:
+    if elementary.are_objects(x):
+        return np.frompyfunc(lambda v: v if v > 0 else alpha * elementary.expm1(v / width), 1, 1)(x)
+    xp = get_array_module(x)
+    return elementary.where(x > 0, x, alpha * xp.expm1(xp.minimum(x, 0) / width))
 
 
 def elu(x: Any, alpha: float = 1.0) -> Any:
@@ -72,7 +95,7 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
     >>> [round(z, 4) for z in tg.elu(tg.tensor([-1.0, 2.0])).tolist()]
     [-0.6321, 2.0]
     """
-    return _elu(x, alpha=alpha)
+    return _elu(x, alpha=alpha, width=1)
 
 
 SELU_ALPHA = 1.6732632423543772
@@ -92,18 +115,26 @@ def celu(x: Any, alpha: float = 1.0) -> Any:
     """
     if alpha == 0:
         raise ValueError("celu: alpha must not be 0")
-    return elu(x / alpha, 1.0) * alpha
+    return _elu(x, alpha=alpha, width=alpha)
 
 
-@primitive(x=lambda dz, x: dz * (2 / sqrt(pi)) * exp(-x * x))
+@primitive(x=lambda dz, x: dz * (2 / sqrt(pi)) * exp(-square(_bounded(x, bound=100.0))))
 def erf(x: Any) -> Any:
-    """The error function, 2 / sqrt(pi) times the integral of exp(-t**2) from 0 to x.
+    """The error function, 2 / sqrt(pi) times the integral of exp(-t**2) from 0 to x; dz/dx = 2 / sqrt(pi) exp(-x**2).
 
     >>> import tinygrad_cnn as tg
     >>> round(tg.erf(tg.tensor(0.5)).item(), 4)
     0.5205
     """
-    return elementary.of_objects("erf", x) if is_object(x) else erf_of_numbers(x)
+    return elementary.of_objects("erf", x) if elementary.are_objects(x) else erf_of_numbers.erf(x)
+
+
+@primitive(x=lambda dz, x: dz * (1 / sqrt(2 * pi)) * exp(-square(_bounded(x, bound=100.0)) / 2))
+def _normal_cdf(x: Any) -> Any:
+    """The probability that a standard normal number is below x; the derivative is its density."""
+    if elementary.are_objects(x):
+        return (1 + elementary.of_objects("erf", x * sqrt(0.5))) / 2
+    return erf_of_numbers.normal_cdf(x)
 
 
 def gelu(x: Any, approximate: str = "none") -> Any:
@@ -111,8 +142,8 @@ def gelu(x: Any, approximate: str = "none") -> Any:
 
     Args:
         x: any shape.
-        approximate: "none" for x (1 + erf(x / sqrt(2))) / 2, "tanh" for
-            x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x**3))) / 2.
+        approximate: "none" for x (1 + erf(x / sqrt(2))) / 2, "tanh" for x (1 + tanh(u)) / 2 = x sigmoid(2 u) with
+            u = sqrt(2 / pi) (x + 0.044715 x**3).
 
     Raises:
         ValueError: another `approximate`.
@@ -122,26 +153,21 @@ def gelu(x: Any, approximate: str = "none") -> Any:
     (0.8413, 0.8412)
     """
     if approximate == "none":
-        return x * (1 + erf(x * sqrt(0.5))) * 0.5
+        return _gated(x, _normal_cdf(x))
     if approximate == "tanh":
-        return x * (1 + tanh((x + x * x * x * 0.044715) * sqrt(2 / pi))) * 0.5
+        v = _bounded(x, bound=40.0)
+        return _gated(x, sigmoid((v + v * v * v * 0.044715) * sqrt(8 / pi)))
     raise ValueError(f"gelu: approximate must be 'none' or 'tanh' but is {approximate!r}")
 
 
-def _silu_x(dz: Any, x: Any, z: Any) -> Any:
-    s = sigmoid(x)
-    return dz * (s + z * (1 - s))
-
-
-@primitive(x=_silu_x)
 def silu(x: Any) -> Any:
-    """z = x sigmoid(x), also called swish; z' = s + z (1 - s) with s = sigmoid(x) (Elfwing et al. 2018).
+    """z = x sigmoid(x), also called swish (Elfwing et al. 2018).
 
     >>> import tinygrad_cnn as tg
     >>> round(tg.silu(tg.tensor(1.0)).item(), 4)
     0.7311
     """
-    return x * elementary.sigmoid(x)
+    return _gated(x, sigmoid(x))
 
 
 @primitive(x=lambda dz, x, beta: dz * sigmoid(x * beta))
@@ -168,7 +194,7 @@ def softplus(x: Any, beta: float = 1.0) -> Any:
 
 def mish(x: Any) -> Any:
     """z = x tanh(softplus(x)) (Misra 2020)."""
-    return x * tanh(softplus(x))
+    return _gated(x, tanh(softplus(x)))
 
 
 def logsigmoid(x: Any) -> Any:
@@ -176,14 +202,22 @@ def logsigmoid(x: Any) -> Any:
     return -softplus(-x)
 
 
+def _softsign_x(dz: Any, x: Any) -> Any:
+    size = 1 + abs(x)
+    return divide(divide(dz, size), size)
+
+
+@primitive(x=_softsign_x)
 def softsign(x: Any) -> Any:
-    """z = x / (1 + |x|)."""
-    return x / (1 + abs(x))
+    """z = x / (1 + |x|); z' = 1 / (1 + |x|)**2."""
+    x = elementary.finite(x)
+    return elementary.divide(x, 1 + abs(x))
 
 
+@primitive(x=lambda dz, x: dz * square(tanh(x)))
 def tanhshrink(x: Any) -> Any:
-    """z = x - tanh(x)."""
-    return x - tanh(x)
+    """z = x - tanh(x); z' = tanh(x)**2."""
+    return x - elementary.tanh(x)
 
 
 @primitive(x=lambda dz, x, min_val, max_val: dz * (x > min_val) * (x < max_val))
@@ -213,9 +247,9 @@ def relu6(x: Any) -> Any:
 
 def hardsigmoid(x: Any) -> Any:
     """x / 6 + 1 / 2 cut off at 0 and 1."""
-    return hardtanh(x + 3, 0, 6) / 6
+    return divide(hardtanh(x + 3, 0, 6), 6)
 
 
 def hardswish(x: Any) -> Any:
     """x hardsigmoid(x) (Howard et al. 2019)."""
-    return x * hardsigmoid(x)
+    return _gated(x, hardsigmoid(x))

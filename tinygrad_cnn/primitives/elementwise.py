@@ -6,11 +6,15 @@ Operands broadcast as in NumPy; the engine sums a gradient over the axes that we
 from __future__ import annotations
 
 import builtins
+import math
 from typing import Any
 
 from tinygrad_cnn.backend import is_object
 from tinygrad_cnn.engine import primitive
 from tinygrad_cnn.kernels import elementary
+from tinygrad_cnn.primitives.logic import isinf
+
+LN2, LN10 = math.log(2), math.log(10)
 
 
 @primitive(x=lambda dz: dz, y=lambda dz: dz)
@@ -78,6 +82,21 @@ def abs(x: Any) -> Any:
     return builtins.abs(x)
 
 
+absolute = abs
+
+
+@primitive(x=lambda dz, x: dz * (2 * x))
+def square(x: Any) -> Any:
+    """z = x**2."""
+    return x * x
+
+
+@primitive(x=lambda dz, z: -dz * z * z)
+def reciprocal(x: Any) -> Any:
+    """z = 1 / x; of integers too, for which NumPy's is an integer."""
+    return elementary.divide(1, x)
+
+
 @primitive(x=lambda dz, z: dz * z)
 def exp(x: Any) -> Any:
     """z = e**x.
@@ -91,16 +110,90 @@ def exp(x: Any) -> Any:
     return elementary.exp(x)
 
 
+@primitive(x=lambda dz, z: dz * z * LN2)
+def exp2(x: Any) -> Any:
+    """z = 2**x; dz/dx = z log 2."""
+    return elementary.exp2(x)
+
+
+@primitive(x=lambda dz, x: dz * exp(x))
+def expm1(x: Any) -> Any:
+    """z = e**x - 1, without cancellation near 0."""
+    return elementary.expm1(x)
+
+
 @primitive(x=lambda dz, x: dz / x)
 def log(x: Any) -> Any:
     """z = ln x, the natural logarithm; -inf at 0, NaN below, as in NumPy."""
     return elementary.log(x)
 
 
+@primitive(x=lambda dz, x: dz / x / LN2)
+def log2(x: Any) -> Any:
+    """z = log x / log 2; dz/dx = 1 / (x log 2)."""
+    return elementary.log2(x)
+
+
+@primitive(x=lambda dz, x: dz / x / LN10)
+def log10(x: Any) -> Any:
+    """z = log x / log 10; dz/dx = 1 / (x log 10)."""
+    return elementary.log10(x)
+
+
+@primitive(x=lambda dz, x: dz / (1 + x))
+def log1p(x: Any) -> Any:
+    """z = log(1 + x), without cancellation near 0; dz/dx = 1 / (1 + x)."""
+    return elementary.log1p(x)
+
+
+def _logaddexp_share(dz: Any, x: Any, y: Any) -> Any:
+    # Of two equal infinities each is half of the sum, as of two equal numbers; their difference would be NaN.
+    equal = isinf(x) * (x == y)
+    return dz * sigmoid(where(equal, 0, x) - where(equal, 0, y))
+
+
+@primitive(x=_logaddexp_share, y=lambda dz, x, y: _logaddexp_share(dz, y, x))
+def logaddexp(x: Any, y: Any) -> Any:
+    """z = log(e**x + e**y), without overflow; dz/dx = sigmoid(x - y), dz/dy = sigmoid(y - x).
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.logaddexp(tg.tensor(1000.0), tg.tensor(0.0)).item()
+    1000.0
+    """
+    return elementary.logaddexp(x, y)
+
+
 @primitive(x=lambda dz, z: dz / (2 * z))
 def sqrt(x: Any) -> Any:
     """z = sqrt(x); the derivative 1 / (2 sqrt(x)) is infinite at 0."""
     return elementary.sqrt(x)
+
+
+@primitive(x=lambda dz, z: dz / (3 * z * z))
+def cbrt(x: Any) -> Any:
+    """z, real, with z**3 = x; the derivative 1 / (3 z**2) is infinite at 0."""
+    return elementary.cbrt(x)
+
+
+@primitive(x=lambda dz, x, z: dz * (x / nonzero(z)), y=lambda dz, y, z: dz * (y / nonzero(z)))
+def hypot(x: Any, y: Any) -> Any:
+    """z = sqrt(x**2 + y**2), without overflow; dz/dx = x / z, dz/dy = y / z.
+
+    At x = y = 0, the tip of a cone, both derivatives are 0, the smallest subgradient, where x / z is NaN.
+
+    >>> import tinygrad_cnn as tg
+    >>> x, y = tg.tensor(3.0, requires_grad=True), tg.tensor(4.0, requires_grad=True)
+    >>> z = tg.hypot(x, y)
+    >>> z.backward()
+    >>> z.item(), round(x.grad.item(), 4), round(y.grad.item(), 4)
+    (5.0, 0.6, 0.8)
+    """
+    return elementary.hypot(x, y)
+
+
+def nonzero(z: Any) -> Any:
+    """z, and 1 where it is 0: a divisor for numerators that are 0 there too."""
+    return where(z == 0, 1, z)
 
 
 @primitive(x=lambda dz, z: dz * (1 - z * z))
@@ -125,8 +218,8 @@ def sign(x: Any) -> Any:
 def relu(x: Any) -> Any:
     """z = max(x, 0).
 
-    At the kink relu'(0) = 0, one of the subgradients in [0, 1]: Bertoin et al. 2021, "Numerical influence of ReLU'(0) on
-    backpropagation", find 0 the most robust; PyTorch and JAX choose it too.
+    At the kink relu'(0) = 0, one of the subgradients in [0, 1]: Bertoin et al. 2021, "Numerical influence of ReLU'(0)
+    on backpropagation", find 0 the most robust; PyTorch and JAX choose it too.
 
     >>> import tinygrad_cnn as tg
     >>> x = tg.tensor([-1.0, 0.0, 2.0], requires_grad=True)

@@ -35,6 +35,9 @@ from tinygrad_cnn import backend, diagnostics
 KEPT_SIZE = 1024
 """A node keeps its value and gradient for pictures up to this many elements; under `debug()` it keeps every one."""
 
+PLAN_COUNT = 64
+"""A primitive keeps up to this many plans, one for each set of operands that want gradients."""
+
 SCALARS = frozenset({np.float16, np.float32, np.float64, np.longdouble, Fraction})
 """Single numbers, which two of one type need no look at shape and dtype."""
 
@@ -255,6 +258,7 @@ class Primitive:
         self.option_names = tuple(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
         self.is_variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
         self._plans: dict[tuple[int, int], Plan | None] = {}
+        self._rule_arguments = {name: tuple(inspect.signature(rule).parameters)[1:] for name, rule in rules.items()}
         unknown = set(rules) - set(self.operand_names)
         if unknown:
             raise TypeError(f"{self.name}: rules for {sorted(unknown)}, but the operands are {self.operand_names}")
@@ -324,6 +328,8 @@ class Primitive:
         try:
             return self._plans[wanting, count]
         except KeyError:
+            if len(self._plans) >= PLAN_COUNT:  # only a variadic primitive has so many
+                self._plans.clear()
             plan = self._plans[wanting, count] = self._make_plan(wanting, count)
             return plan
 
@@ -336,7 +342,7 @@ class Primitive:
         for i, operand in enumerate(operands):
             if wanting >> i & 1 and operand in self.rules:
                 rule = self.rules[operand]
-                names = list(inspect.signature(rule).parameters)[1:]
+                names = list(self._rule_arguments[operand])
                 if self.is_variadic and "index" in names:
                     rule = partial(_with_index, rule, names.index("index"), i)
                     names.remove("index")

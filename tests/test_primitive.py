@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tinygrad_cnn as tg
-from tinygrad_cnn.engine import primitive
+from tinygrad_cnn.engine import PLAN_COUNT, primitive
 
 
 def leaf(data, **options):
@@ -117,6 +117,28 @@ def test_a_variadic_primitive_has_one_rule_with_an_index():
     z.backward()
     assert (z.item(), a.grad.item(), b.grad.item()) == (210, 10, 30)
     assert weighted_sum.primitive.is_variadic
+
+
+def test_a_rule_may_name_the_index_anywhere():
+    @primitive(xs=lambda dz, scale, z_scale, index: dz * (scale + z_scale * index))
+    def ramp(*xs, scale, z_scale):
+        return sum((scale + z_scale * i) * x for i, x in enumerate(xs))
+
+    a, b = leaf(1.0), leaf(2.0)
+    ramp(a, b, scale=3, z_scale=10).backward()
+    assert (a.grad.item(), b.grad.item()) == (3, 13)
+
+
+def test_a_primitive_of_many_lengths_keeps_few_plans():
+    @primitive(xs=lambda dz, index: dz * index)
+    def ramp(*xs):
+        return sum(i * x for i, x in enumerate(xs))
+
+    x = leaf(1.0)
+    for length in range(1, 3 * PLAN_COUNT):
+        assert tg.grad(ramp(*[x] * length), x)[0].item() == length * (length - 1) / 2
+    assert len(ramp.primitive._plans) <= PLAN_COUNT
+    assert tg.grad(ramp(x, x, 5.0, x), x)[0].item() == 4
 
 
 def test_an_optional_operand_may_be_left_out():

@@ -123,7 +123,7 @@ class _NotPlainLabels(Exception):
 def _mean_cross_entropy(x: Any, target: Any) -> Any:
     """The mean loss of labels (N,): one node, and checks on arrays alone, for what every training step computes."""
     samples = shape_of(target)
-    if len(samples) != 1 or shape_of(x)[:-1] != samples or target.dtype.kind not in "iu":
+    if len(samples) != 1 or shape_of(x)[:-1] != samples or target.dtype.kind != "i":
         raise _NotPlainLabels
     if not are_within(target, x.shape[1]):
         raise _NotPlainLabels
@@ -167,7 +167,7 @@ def cross_entropy(
     >>> round(loss.item(), 4), x.grad.tolist()
     (0.6931, [[0.5, -0.5]])
     """
-    if weight is None and not label_smoothing and reduction == "mean":
+    if weight is None and not label_smoothing and reduction == "mean" and ignore_index < 0:
         try:
             return _mean_cross_entropy(x, target)
         except _NotPlainLabels:

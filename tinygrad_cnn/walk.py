@@ -49,13 +49,13 @@ def backward(
     arrived = _walk(order, {root: seed}, wrap, create_graph, free=not (retain_graph or create_graph))
     sums = []
     for node, total in arrived.items():
-        target = node.target and node.target()
+        target = None if node.target is None else node.target()
         if target is not None:
             total = total if create_graph else wrap(total, None)
             earlier = target._grad
             sums.append((target, total if earlier is None else earlier + total))
-    for target, total in sums:  # only now, so that a walk or a sum that failed has changed no gradient
-        target._grad = total
+    for leaf, total in sums:  # only now, so that a walk or a sum that failed has changed no gradient
+        leaf._grad = total
 
 
 def grad(

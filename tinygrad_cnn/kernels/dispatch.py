@@ -5,13 +5,16 @@
 | NumPy, float16 to longdouble | `numpy_fast`, where it has the operation |
 | CuPy; integers; objects (Fraction, sympy, scalar tensors) | `reference`, the definition |
 
-The environment variable `TINYGRAD_CNN_KERNELS=reference` takes the definition for everything.
+The environment variable `TINYGRAD_CNN_KERNELS=reference` takes the definition for everything, and so does the code
+inside `with definitions():`.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import wraps
 from typing import Any
 
@@ -29,13 +32,26 @@ def _choice() -> str:
     return choice
 
 
+_only_definitions = ContextVar("only_definitions", default=False)
+
+
+@contextmanager
+def definitions() -> Iterator[None]:
+    """Inside, every operation is computed by its definition: to compare a fast kernel with it."""
+    token = _only_definitions.set(True)
+    try:
+        yield
+    finally:
+        _only_definitions.reset(token)
+
+
 def _dispatched(definition: Callable[..., Any]) -> Callable[..., Any]:
     """The operation by its definition's name and arguments, computed by the kernel that suits its first array."""
     fast = getattr(numpy_fast, definition.__name__, None) if _choice() == "numpy" else None
 
     @wraps(definition)
     def compute(array: Any, *arguments: Any) -> Any:
-        if fast is not None and isinstance(array, np.ndarray) and array.dtype.kind == "f":
+        if fast is not None and isinstance(array, np.ndarray) and array.dtype.kind == "f" and not _only_definitions.get():
             return fast(array, *arguments)
         return definition(array, *arguments)
 

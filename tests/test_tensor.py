@@ -192,14 +192,26 @@ def test_numpy_on_the_left_of_matmul_and_comparisons():
         assert compared.tolist() == [False, compared[1].item()]
 
 
-def test_numpys_own_functions_do_not_swallow_a_tensor():
+def test_numpys_own_functions_never_leave_the_graph_unnoticed():
+    """They record, or refuse; a plain array is no answer, and none is written to."""
     x = leaf([1.0, 2.0])
-    for function in (np.exp, np.negative, lambda v: np.add(v, 1), lambda v: np.add(np.ones(2), v)):
-        with pytest.raises(TypeError):
-            function(x)
+    functions = {np.negative: -1, np.add: 1, np.multiply: 3, np.sign: 0}
+    for function, slope in functions.items():
+        try:
+            z = function(x) if function.nin == 1 else function(np.array([3.0, 3.0]), x)
+        except TypeError:
+            continue
+        assert isinstance(z, tg.Tensor)
+        assert z.requires_grad == (slope != 0)
+        if slope:
+            assert tg.grad(z, x, [np.ones(2)])[0].tolist() == [slope, slope]
     array = np.ones(2)
     with pytest.raises(TypeError):
         array += x
+    with pytest.raises(TypeError):
+        np.add(array, 1, out=x)
+    assert array.tolist() == [1, 1]
+    assert x.tolist() == [1, 2]
 
 
 def test_unary_operators():

@@ -166,6 +166,8 @@ class Tensor(Variable):
                 self.node = None  # the node of a constant shows the value that was used
             elif type(node.value) is not Unkept:
                 node.value = array
+            elif node.value.dtype != array.dtype:  # a module was cast, and its gradients come in the node's dtype
+                node.value = Unkept(array.shape, array.dtype)
 
     @property
     def grad(self) -> Tensor | None:

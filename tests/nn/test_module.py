@@ -406,6 +406,15 @@ def test_freezing_a_part():
         net.requires_grad_("no")
 
 
+def test_a_cast_parameters_gradient_has_every_digit_of_the_new_dtype():
+    """Also of one that is too large for its node to keep the value."""
+    for outputs in (1, 2000):
+        layer = nn.Linear(1, outputs).astype("float64")
+        layer(tg.tensor(np.array([[1 / 3]]))).sum().backward()
+        assert layer.weight.node.dtype == np.float64
+        np.testing.assert_array_equal(layer.weight.grad.data, np.full((outputs, 1), 1 / 3))
+
+
 def test_astype_casts_parameters_gradients_and_floating_buffers():
     block = Block()
     block.register_buffer("count", tg.tensor(3))

@@ -51,7 +51,7 @@ def backward(
     for node, total in arrived.items():
         target = None if node.target is None else node.target()
         if target is not None:
-            total = total if create_graph else wrap(total, None)
+            total = total if isinstance(total, Variable) else wrap(total, None)
             earlier = target._grad
             sums.append((target, total if earlier is None else earlier + total))
     for leaf, total in sums:  # only now, so that a walk or a sum that failed has changed no gradient

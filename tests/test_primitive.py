@@ -82,6 +82,19 @@ def test_with_create_graph_rules_run_on_tensors():
     assert calls[0][2].node is b.node
 
 
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_a_rule_may_give_a_constant(create_graph):
+    @primitive(x=lambda dz: np.full(3, 2.0))
+    def double_sum(x):
+        return (2 * x).sum()
+
+    x = leaf(np.array([1.0, 2.0, 3.0]))
+    double_sum(x).backward(create_graph=create_graph)
+    double_sum(x * x).backward(create_graph=create_graph)
+    assert isinstance(x.grad, tg.Tensor)
+    assert x.grad.tolist() == [6, 10, 14]
+
+
 def test_a_primitive_keeps_its_docstring_and_is_found_on_the_function():
     product, _ = spying_product()
     assert (product.__name__, product.__doc__) == ("product", "The product.")

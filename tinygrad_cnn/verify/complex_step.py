@@ -7,6 +7,7 @@ continues to complex numbers, as formulas of + - * / exp log tanh do, and not fo
 from __future__ import annotations
 
 import cmath
+import math
 from collections.abc import Callable
 from numbers import Real
 from typing import Any
@@ -35,7 +36,7 @@ class ComplexNumber:
         self.value = value
 
     def __repr__(self) -> str:
-        return f"ComplexNumber({self.value})"
+        return f"{self.value.real:.3g} + ih"
 
     def __add__(self, other: Any) -> ComplexNumber:
         return ComplexNumber(self.value + _value(other))
@@ -78,9 +79,15 @@ class ComplexNumber:
 
     __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __eq__
 
-    # By these names NumPy's functions look for an object's own.
+    # By these names NumPy and the kernels look for an object's own functions.
     exp = _method(cmath.exp)
+    exp2 = _method(lambda z: cmath.exp(z * math.log(2)))
+    expm1 = _method(lambda z: cmath.exp(z) - 1)
     log = _method(cmath.log)
+    log2 = _method(lambda z: cmath.log(z) / math.log(2))
+    log10 = _method(cmath.log10)
+    log1p = _method(lambda z: cmath.log(1 + z))
+    sigmoid = _method(lambda z: 1 / (1 + cmath.exp(-z)))
     sqrt = _method(cmath.sqrt)
     sin = _method(cmath.sin)
     cos = _method(cmath.cos)
@@ -91,6 +98,9 @@ class ComplexNumber:
     arcsin = _method(cmath.asin)
     arccos = _method(cmath.acos)
     arctan = _method(cmath.atan)
+    arcsinh = _method(cmath.asinh)
+    arccosh = _method(cmath.acosh)
+    arctanh = _method(cmath.atanh)
 
 
 def _value(other: Any) -> complex:

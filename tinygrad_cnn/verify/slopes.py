@@ -68,7 +68,7 @@ def by_differences(
     """
     precision = eps ** (1 / 3)
     noise_at_1 = 10 * eps * rounding
-    largest = precision * max(1.0, 1 / scale)
+    largest = largest_step(eps, scale)
     step = min(max(precision, 10 * noise_at_1 / (precision * magnitude)), largest) if magnitude > 0 else largest
     smallest = min(step, eps**0.5) / 100
     middles: list[float] = []
@@ -81,7 +81,8 @@ def by_differences(
         middles.append((above + below) / 2)
         gaps.append(abs(above - below))
         size = max(abs(above), abs(below), magnitude)
-        if len(middles) > 2 and noise > size / 10:  # smaller steps show rounding alone
+        is_drowned = len(middles) > 2 and noise > size / 10  # smaller steps show rounding alone
+        if kink is not None and is_drowned:
             break
         near = precision * size + noise
         moved = abs(middles[-1] - middles[-2]) if len(middles) > 1 else math.inf
@@ -91,10 +92,17 @@ def by_differences(
             kink = Slope(below, above, near, step, "kink")
             if step <= precision:  # a larger one may still reach over a kink nearby
                 return kink
+        if is_drowned:
+            break
         step /= FINER
     if kink is None and _shrink(gaps) and _shrink([abs(b - a) for a, b in pairwise(middles)]):
         return Slope(middles[-1], middles[-1], noise + 2 * abs(middles[-1] - middles[-2]), step * FINER, "smooth")
     return kink or Slope(below, above, noise, step, "unsettled")
+
+
+def largest_step(eps: float, scale: float) -> float:
+    """The largest first step: the cube root of eps, of the line's unit or of the variable's, whichever is larger."""
+    return float(eps ** (1 / 3) * max(1.0, 1 / scale))
 
 
 def _shrink(values: list[float]) -> bool:

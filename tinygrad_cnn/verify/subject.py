@@ -36,7 +36,8 @@ class Arguments:
             raise TypeError(f"gradcheck: expected a function but got {type(function).__name__}")
         self._function = function
         self._inputs = (inputs,) if isinstance(inputs, Variable) or not isinstance(inputs, Sequence) else tuple(inputs)
-        self.title = getattr(function, "__name__", type(function).__name__)
+        named = getattr(function, "func", function)  # what a partial is of
+        self.title = getattr(named, "__name__", type(named).__name__)
         every = _parameter_names(function, len(self._inputs))
         for name, x in zip(every, self._inputs, strict=True):
             if isinstance(x, list | tuple) and any(isinstance(element, Variable) for element in x):
@@ -162,15 +163,18 @@ class Subject:
             return self._evaluate([x + t * direction if i == k else x for i, x in enumerate(self.arrays)])
 
         # Rounding in outputs that do not change is no rounding of the slope.
+        scale = float(abs(direction).max(initial=0)) or 1.0
         changed = move(self.eps ** (1 / 3)) != self._value
-        rounding = self._rounding(changed) if changed.any() else self._rounding()
+        if not changed.any():
+            changed = move(slopes.largest_step(self.eps, scale)) != self._value
+        rounding = self._rounding(changed)
         rounding += float(abs(gradient * self.arrays[k] * (direction != 0)).sum())  # of the point itself
         return slopes.by_differences(
             lambda t: float(self._weights @ (move(t) - self._value)),
             rounding,
             self.eps,
             float(np.linalg.norm(gradient * direction)),
-            float(abs(direction).max(initial=0)) or 1.0,
+            scale,
         )
 
     def why_no_complex_step(self, k: int, direction: Any) -> str | None:

@@ -108,10 +108,10 @@ def failure(case: Case) -> str | None:
         return f"{type(error).__name__}: {error}"
     if wrong := difference(fast, defined):
         return f"the fast kernels against the definitions, {wrong}"
-    if case.theirs is not None and find_spec("torch"):
-        if wrong := difference(fast, compute_with_torch(case)):
-            return f"against PyTorch, {wrong}"
-    return None
+    if case.theirs is None or not find_spec("torch"):
+        return None
+    wrong = difference(fast, compute_with_torch(case))
+    return f"against PyTorch, {wrong}" if wrong else None
 
 
 def smallest(family: Callable[..., Case], case: Case, wrong: str, rng: np.random.Generator) -> tuple[Case, str]:

@@ -1,5 +1,7 @@
-"""What the randomised run draws: for each family a function of (rng, limit) that gives an operation, the same in PyTorch
-(or None), operands and options. `limit` bounds every size.
+"""What the randomised run draws.
+
+For each family a function of (rng, limit) gives an operation, the same in PyTorch (or None), operands and options;
+`limit` bounds every size.
 """
 
 from __future__ import annotations
@@ -118,7 +120,9 @@ def _conv_transpose(n: int) -> Callable[[Any, int], Drawn]:
             integers(rng, channels, per_group, *kernel),
             integers(rng, per_group * groups),
         ]
-        options = {"stride": stride, "padding": padding, "output_padding": extra, "groups": groups, "dilation": dilation}
+        options = {
+            "stride": stride, "padding": padding, "output_padding": extra, "groups": groups, "dilation": dilation,
+        }  # fmt: skip
         return getattr(tg, f"conv_transpose{n}d"), torch_function(f"conv_transpose{n}d"), operands, options
 
     return draw
@@ -138,8 +142,8 @@ def _windows(rng: Any, n: int, limit: int) -> tuple[tuple[int, ...], dict[str, A
     kernel = sizes(rng, n, min(limit, 3))
     padding = tuple(int(rng.integers(0, k // 2 + 1)) for k in kernel)
     size = tuple(max(m, k) for m, k in zip(sizes(rng, n, limit), kernel, strict=True))
-    options = {"kernel_size": kernel, "stride": sizes(rng, n, 3), "padding": padding, "ceil_mode": bool(rng.integers(2))}
-    return size, options
+    stride, ceil_mode = sizes(rng, n, 3), bool(rng.integers(2))
+    return size, {"kernel_size": kernel, "stride": stride, "padding": padding, "ceil_mode": ceil_mode}
 
 
 def _max_pool(n: int) -> Callable[[Any, int], Drawn]:
@@ -387,7 +391,8 @@ def _layer_norm(rng: Any, limit: int) -> Drawn:
 def _softmax(rng: Any, limit: int) -> Drawn:
     name = pick(rng, "softmax", "log_softmax")
     shape = sizes(rng, int(rng.integers(1, 4)), limit)
-    return getattr(tg, name), _torch(name), [integers(rng, *shape)], {"axis": int(rng.integers(-len(shape), len(shape)))}
+    axis = int(rng.integers(-len(shape), len(shape)))
+    return getattr(tg, name), _torch(name), [integers(rng, *shape)], {"axis": axis}
 
 
 @family("cross_entropy")

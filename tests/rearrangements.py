@@ -1,4 +1,4 @@
-"""An oracle for whatever picks elements: NumPy's function, applied to the elements' numbers, tells where each came from."""
+"""An oracle for whatever picks elements: NumPy, applied to the elements' numbers, tells where each came from."""
 
 from fractions import Fraction
 

@@ -10,10 +10,22 @@ from weakref import ref
 
 import numpy as np
 
-from tinygrad_cnn import backend, walk
+from tinygrad_cnn import backend, dlpack, walk
 from tinygrad_cnn.engine import Leaf, Node, Unkept, Variable, name_operation
-from tinygrad_cnn.primitives import elementwise, matmul, reduction, shape
-from tinygrad_cnn.primitives.arguments import axis_of
+from tinygrad_cnn.numpy_protocol import NumpyProtocol
+from tinygrad_cnn.primitives import (
+    activations,
+    elementwise,
+    indexing,
+    joining,
+    linear_algebra,
+    matmul,
+    piecewise,
+    products,
+    reduction,
+    searching,
+    shape,
+)
 
 _new = object.__new__
 _DIFFERENTIABLE = "fO"  # kinds of dtype: floating-point numbers, and objects for exact ones
@@ -53,6 +65,26 @@ def tensor(
     if requires_grad:
         result.requires_grad = True
     return result
+
+
+def from_dlpack(x: Any) -> Tensor:
+    """A tensor with a copy of the values of another library's array, through DLPack: PyTorch, CuPy, JAX, NumPy, ...
+
+    Args:
+        x: an object with `__dlpack__` and `__dlpack_device__`, on the CPU or a GPU, where the tensor will be too.
+
+    Raises:
+        TypeError: an object without these methods.
+        ValueError: on another kind of device.
+        BufferError: the object refuses, as PyTorch's tensors with a gradient do, or has a dtype that NumPy lacks.
+
+    >>> import numpy as np
+    >>> import tinygrad_cnn as tg
+    >>> tg.from_dlpack(np.array([1.0, 2.0]))
+    Tensor([1., 2.], shape=(2,), dtype=float64)
+    """
+    array = dlpack.imported(x)
+    return tensor(array, device=backend.device_of(array))
 
 
 def _leaf(array: Any, requires_grad: bool, name: str | None, gradient: Tensor | None) -> Tensor:
@@ -106,7 +138,7 @@ def _comparison(compare: Callable[[Any, Any], Any], symbol: str) -> Callable[[Te
     return method
 
 
-class Tensor(Variable):
+class Tensor(NumpyProtocol, dlpack.MemoryProtocols):
     """An array whose operations are recorded, so that `backward()` can give its gradient. Made by `tg.tensor`.
 
     Attributes:
@@ -127,8 +159,6 @@ class Tensor(Variable):
     """
 
     __slots__ = ()
-    __array_ufunc__ = None  # ndarray + Tensor is left to Tensor.__radd__
-    __array_priority__ = 1000
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         raise TypeError("Tensor is made by tg.tensor(data, dtype=None, device=None, requires_grad=False, name=None)")
@@ -171,7 +201,7 @@ class Tensor(Variable):
 
     @property
     def grad(self) -> Tensor | None:
-        return self._grad
+        return self._grad  # type: ignore[no-any-return]
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
@@ -298,19 +328,8 @@ class Tensor(Variable):
         dtype = np.dtype(dtype)
         if dtype == self.dtype:
             return self
-        return shape.cast(self if dtype.kind in _DIFFERENTIABLE else self.detach(), dtype=dtype)
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        if self.requires_grad:
-            raise TypeError(
-                "np.asarray of a tensor that requires a gradient would leave the graph unnoticed: "
-                "use .detach() or .numpy() to take the values out, or a tinygrad_cnn function to stay inside"
-            )
-        if self.device != "cpu":
-            raise TypeError(f"np.asarray of a tensor on {self.device} would copy it unnoticed: use .numpy() or .to('cpu')")
-        if copy is False and dtype is not None and np.dtype(dtype) != self.dtype:
-            raise ValueError(f"np.asarray: {self.dtype} can't become {np.dtype(dtype)} without a copy")
-        return np.array(self.numpy(), dtype=dtype) if copy or dtype is not None else self.numpy()
+        source = self if dtype.kind in _DIFFERENTIABLE else self.detach()
+        return shape.cast(source, dtype=dtype)  # type: ignore[no-any-return]
 
     def __reduce__(self) -> Any:
         """For `copy` and `pickle`: a leaf becomes a leaf of its own, apart from every graph."""
@@ -375,6 +394,8 @@ class Tensor(Variable):
     __mul__, __rmul__ = elementwise.multiply, _reflected(elementwise.multiply)
     __truediv__, __rtruediv__ = elementwise.divide, _reflected(elementwise.divide)
     __pow__, __rpow__ = elementwise.power, _reflected(elementwise.power)
+    __mod__, __rmod__ = piecewise.remainder, _reflected(piecewise.remainder)
+    __floordiv__, __rfloordiv__ = piecewise.floor_divide, _reflected(piecewise.floor_divide)
 
     __iadd__ = _in_place(elementwise.add, "+")
     __isub__ = _in_place(elementwise.subtract, "-")
@@ -395,6 +416,9 @@ class Tensor(Variable):
     def __pos__(self) -> Tensor:
         return self
 
+    def __invert__(self) -> Tensor:
+        return Tensor._wrap(~self._array, None)
+
     def __abs__(self) -> Tensor:
         return elementwise.abs(self)  # type: ignore[no-any-return]
 
@@ -404,55 +428,21 @@ class Tensor(Variable):
     __le__ = _comparison(operator.le, "<=")
     __gt__ = _comparison(operator.gt, ">")
     __ge__ = _comparison(operator.ge, ">=")
+    __and__ = __rand__ = _comparison(operator.and_, "&")
+    __or__ = __ror__ = _comparison(operator.or_, "|")
+    __xor__ = __rxor__ = _comparison(operator.xor, "^")
     __hash__ = object.__hash__  # by identity, since == compares element by element
 
-    # Methods
+    # Methods: the functions of the same names. NumPy's elementwise ones are in NumpyProtocol.
 
-    def exp(self) -> Tensor:
-        """`tg.exp`."""
-        return elementwise.exp(self)  # type: ignore[no-any-return]
-
-    def log(self) -> Tensor:
-        """`tg.log`."""
-        return elementwise.log(self)  # type: ignore[no-any-return]
-
-    def sqrt(self) -> Tensor:
-        """`tg.sqrt`."""
-        return elementwise.sqrt(self)  # type: ignore[no-any-return]
-
-    def tanh(self) -> Tensor:
-        """`tg.tanh`."""
-        return elementwise.tanh(self)  # type: ignore[no-any-return]
-
-    def sigmoid(self) -> Tensor:
-        """`tg.sigmoid`."""
-        return elementwise.sigmoid(self)  # type: ignore[no-any-return]
-
-    def relu(self) -> Tensor:
-        """`tg.relu`."""
-        return elementwise.relu(self)  # type: ignore[no-any-return]
-
-    def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        """`tg.sum`."""
-        return reduction.sum(self, axis, keepdims)  # type: ignore[no-any-return]
-
-    def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        """`tg.mean`."""
-        return reduction.mean(self, axis, keepdims)  # type: ignore[no-any-return]
-
-    def max(self, axis: Any = None, keepdims: bool = False, ties: str = "first") -> Tensor:
-        """`tg.max`."""
-        return reduction.max(self, axis, keepdims, ties)  # type: ignore[no-any-return]
-
-    def min(self, axis: Any = None, keepdims: bool = False, ties: str = "first") -> Tensor:
-        """`tg.min`."""
-        return reduction.min(self, axis, keepdims, ties)  # type: ignore[no-any-return]
-
-    def argmax(self, axis: int | None = None) -> Tensor:
-        """The index of the (first) largest element along an axis, or in the flattened tensor; no gradient."""
-        if axis is not None:
-            axis = axis_of("argmax", axis, self.ndim)
-        return Tensor._wrap(self._array.argmax(axis), None)
+    sigmoid, relu, erf = elementwise.sigmoid, elementwise.relu, activations.erf
+    sum, mean, var, std = reduction.sum, reduction.mean, reduction.var, reduction.std
+    max, min, prod = reduction.max, reduction.min, products.prod
+    cumsum, cumprod = products.cumsum, products.cumprod
+    argmax, argmin, any, all = searching.argmax, searching.argmin, searching.any, searching.all
+    dot, trace, diagonal = linear_algebra.dot, linear_algebra.trace, indexing.diagonal
+    take, repeat = indexing.take, joining.repeat
+    swapaxes, squeeze, ravel, flatten = shape.swapaxes, shape.squeeze, shape.ravel, shape.flatten
 
     def reshape(self, *shape_: Any) -> Tensor:
         """`tg.reshape`; the shape as a tuple or as arguments."""
@@ -461,6 +451,10 @@ class Tensor(Variable):
     def transpose(self, *axes: Any) -> Tensor:
         """`tg.transpose`; the axes as a tuple or as arguments, none for all reversed."""
         return shape.transpose(self, axes[0] if len(axes) == 1 else axes or None)  # type: ignore[no-any-return]
+
+    def permute(self, *axes: Any) -> Tensor:
+        """`tg.permute`; the axes as a tuple or as arguments."""
+        return shape.permute(self, axes[0] if len(axes) == 1 else axes)  # type: ignore[no-any-return]
 
     @property
     def T(self) -> Tensor:

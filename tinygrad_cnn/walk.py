@@ -164,7 +164,7 @@ def _walk(
                 if saved is None:
                     raise RuntimeError(_freed_message(node))
                 if create_graph:
-                    saved = _as_variables(node, wrap)
+                    saved = _as_variables(node, saved, wrap)
                 parents = node.parents
                 for operand, rule, positions in node.plan.rules:  # type: ignore[union-attr]
                     parent = parents[operand]
@@ -216,9 +216,9 @@ def _check_finite(node: Node, operand: int, gradient: Any, total: Any, saved: It
     diagnostics.check_finite(f"{node.primitive.name}, backward for {name}", gradient, [total, *saved])
 
 
-def _as_variables(node: Node, wrap: Any) -> list[Any]:
+def _as_variables(node: Node, values: tuple[Any, ...], wrap: Any) -> tuple[Any, ...]:
     """What the node kept, with operands and result as recorded variables, so that a rule on them is recorded."""
-    saved = list(node.saved)
+    saved = list(values)
     plan = node.plan
     assert plan is not None
     result = len(node.parents) + len(plan.primitive.auxiliary)
@@ -228,7 +228,7 @@ def _as_variables(node: Node, wrap: Any) -> list[Any]:
                 saved[i] = wrap(saved[i], node.parents[position])
         elif position == result:
             saved[i] = wrap(saved[i], node)
-    return saved
+    return tuple(saved)
 
 
 def _fit(gradient: Any, parent: Node, node: Node) -> Any:

@@ -88,7 +88,7 @@ def conv_transpose(
         s * (m - 1) + d * (k - 1) + 1 for s, m, d, k in zip(stride, small, dilation, kernel, strict=True)
     )
     room = tuple(max(r, before + m) for r, m, (before, _) in zip(reach, size, padding, strict=True))
-    y = np.zeros((batch, filters, *room), dtype=dtype)
+    y: Any = np.zeros((batch, filters, *room), dtype=dtype)
     places = [(i, _reached(k, tuple(small), stride, dilation)) for i, k in enumerate(product(*map(range, kernel)))]
     for some in _chunks(batch, filters * prod(kernel) * prod(small) * dtype.itemsize):
         images = x[some]
@@ -106,7 +106,8 @@ def max_pool(x: Any, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints)
     out = tuple(
         (m - d * (k - 1) - 1) // s + 1 for m, k, s, d in zip(padded.shape[2:], kernel, stride, dilation, strict=True)
     )
-    z = winners = None
+    z: Any = None
+    winners: Any = None
     for i, k in enumerate(product(*map(range, kernel))):
         candidate = padded[(..., *_reached(k, out, stride, dilation))]
         if z is None:
@@ -126,7 +127,7 @@ def scatter_winners(
     if any(s < d * (k - 1) + 1 for k, s, d in zip(kernel, stride, dilation, strict=True)):
         return reference.scatter_winners(dz, winners, kernel, size, stride, padding, dilation)
     padded = tuple(m + before + after for m, (before, after) in zip(size, padding, strict=True))
-    dx = np.zeros((*dz.shape[:2], *padded), dtype=dz.dtype)
+    dx: Any = np.zeros((*dz.shape[:2], *padded), dtype=dz.dtype)
     for i, k in enumerate(product(*map(range, kernel))):
         np.copyto(dx[(..., *_reached(k, dz.shape[2:], stride, dilation))], dz, where=winners == i)
     return dx[(..., *(slice(before, before + m) for m, (before, _) in zip(size, padding, strict=True)))]

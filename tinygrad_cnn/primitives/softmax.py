@@ -82,7 +82,8 @@ def logsumexp(x: Any, axis: int = -1, keepdims: bool = False) -> Any:
 def _dx(dz: Any, x: Any, difference: Any, target: Any) -> Any:
     """dx = dz (softmax(x) - target), from what the forward found, or as a function of x where that is recorded."""
     if isinstance(x, Variable):
-        weights = target if target.shape == x.shape else _onehot(target, classes=x.shape[1])
+        shape = shape_of(x)
+        weights = target if target.shape == shape else _onehot(target, classes=shape[1])
         difference = _softmax(x, axis=1) * weights.sum(axis=1, keepdims=True) - weights
     return dz[:, None] * difference
 

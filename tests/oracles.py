@@ -48,6 +48,37 @@ def is_inside(place, size):
     return all(0 <= i < n for i, n in zip(place, size, strict=True))
 
 
+def shown(mode, i, n):
+    """The element that place i of a padded axis of n elements shows, None for none.
+
+    Found by walking from element 0 to place i step by step: at an end of the axis the mode says how it goes on.
+    """
+    if n == 0:
+        return None
+    element, step = 0, 1 if i > 0 else -1
+    for _ in range(abs(i)):
+        if 0 <= element + step < n:
+            element += step
+        elif mode == "zeros":
+            return None
+        elif mode == "circular":
+            element = 0 if step > 0 else n - 1
+        elif mode == "symmetric":  # the last element stands before the mirror: next comes itself, then back
+            step = -step
+        elif mode == "reflect":  # the last element is the mirror: next comes its neighbour
+            step = -step
+            element += step if n > 1 else 0
+        else:
+            assert mode == "replicate"
+    return element
+
+
+def place_shown(mode, place, size):
+    """The pixel that a place shows, or None."""
+    pixel = tuple(shown(mode, i, n) for i, n in zip(place, size, strict=True))
+    return None if None in pixel else pixel
+
+
 @dataclass(frozen=True)
 class Bilinear:
     """Z[z] = sum of X[x] K[k] over the terms (z, x, k), + B on the second axis of Z."""
@@ -100,8 +131,8 @@ class Bilinear:
         return tx, tk, tz, tux, tuk
 
 
-def convolution(x_shape, k_shape, stride, padding, dilation, groups):
-    """Z[n, f, p] = sum_{c, u} X[n, c, s p + d u - before] K[f, c, u], X being zero outside; padding in pairs."""
+def convolution(x_shape, k_shape, stride, padding, dilation, groups, padding_mode="zeros"):
+    """Z[n, f, p] = sum_{c, u} X[n, c, s p + d u - before] K[f, c, u], X outside as the mode says; padding in pairs."""
     batch, _, *size = x_shape
     filters, channels, *kernel = k_shape
     starts = [
@@ -117,8 +148,9 @@ def convolution(x_shape, k_shape, stride, padding, dilation, groups):
             for c in range(channels):
                 for u in indices(kernel):
                     place = tuple(a + d * i for a, d, i in zip(corner, dilation, u, strict=True))
-                    if is_inside(place, size):
-                        terms.append(((n, f, *p), (n, group * channels + c, *place), (f, c, *u)))
+                    pixel = place_shown(padding_mode, place, size)
+                    if pixel is not None:
+                        terms.append(((n, f, *p), (n, group * channels + c, *pixel), (f, c, *u)))
     return Bilinear(x_shape, k_shape, (batch, filters, *out), terms)
 
 
@@ -216,12 +248,12 @@ def average_pooling(x_shape, kernel, stride, padding, dilation, ceil_mode=False,
     return Linear(x_shape, z_shape, terms)
 
 
-def zero_padding(x_shape, widths):
-    """Z[i] = X[i - before] where that is inside X."""
+def padding(x_shape, widths, mode="zeros"):
+    """Z[i] is the element of X that place i - before shows, or zero."""
     z_shape = tuple(before + n + after for n, (before, after) in zip(x_shape, widths, strict=True))
     terms = []
     for i in indices(z_shape):
-        j = tuple(a - before for a, (before, _) in zip(i, widths, strict=True))
-        if is_inside(j, x_shape):
+        j = place_shown(mode, [a - before for a, (before, _) in zip(i, widths, strict=True)], x_shape)
+        if j is not None:
             terms.append((i, j, 1))
     return Linear(x_shape, z_shape, terms)

@@ -66,6 +66,7 @@ class Convolution(Bilinear):
     dilation: Any = 1
     groups: int = 1
     pads: Any = None
+    padding_mode: str = "zeros"
 
     @property
     def bias(self):
@@ -73,7 +74,8 @@ class Convolution(Bilinear):
 
     @property
     def options(self):
-        return {"stride": self.stride, "padding": self.padding, "dilation": self.dilation, "groups": self.groups}
+        names = ("stride", "padding", "dilation", "groups", "padding_mode")
+        return {name: getattr(self, name) for name in names}
 
     @property
     def explicit(self):
@@ -83,7 +85,7 @@ class Convolution(Bilinear):
 
     @cached_property
     def naive(self):
-        return oracles.convolution(self.x, self.weight, *self.explicit)
+        return oracles.convolution(self.x, self.weight, *self.explicit, self.padding_mode)
 
 
 CONVOLUTIONS = [
@@ -126,6 +128,31 @@ CONVOLUTIONS = [
     Convolution("1d, same", (1, 1, 5), (2, 1, 2), padding="same", pads=((0, 1),)),
     Convolution("3d", (1, 2, 3, 4, 3), (2, 2, 2, 2, 3)),
     Convolution("3d, everything", (1, 2, 5, 3, 4), (2, 1, 2, 2, 3), (2, 1, 2), ((1, 0), (0, 1), (1, 1)), (2, 1, 1), 2),
+]
+
+OTHER_MODES = ("reflect", "replicate", "circular", "symmetric")
+
+# Borders of the image's own pixels: narrow, as wide as the image and wider, around a single pixel.
+CONVOLUTIONS_WITH_BORDERS = [
+    Convolution(f"{mode}, {name}", *arguments, **options, padding_mode=mode)
+    for mode in OTHER_MODES
+    for name, arguments, options in [
+        ("no padding", ((1, 1, 3, 3), (2, 1, 2, 2)), {}),
+        ("padding", ((2, 1, 4, 3), (2, 1, 3, 3)), {"padding": 1}),
+        ("padding as wide as the image less one", ((1, 1, 3, 4), (1, 1, 4, 5)), {"padding": (2, 3)}),
+        ("padding as wide as the image", ((1, 1, 3, 2), (1, 1, 2, 3)), {"padding": (3, 2)}),
+        ("padding wider than the image", ((1, 1, 2, 3), (1, 1, 3, 3)), {"stride": 3, "padding": ((5, 2), (1, 7))}),
+        ("a single pixel", ((1, 2, 1, 1), (2, 2, 3, 3)), {"padding": 1}),
+        ("padding on one side of one axis", ((1, 2, 3, 3), (1, 2, 2, 1)), {"padding": ((0, 2), (0, 0))}),
+        ("same, even kernel", ((1, 1, 5, 4), (1, 1, 2, 4)), {"padding": "same", "pads": ((0, 1), (1, 2))}),
+        ("same, stride, dilation", ((1, 1, 7, 8), (1, 1, 3, 2), 3, "same", 2), {"pads": ((2, 2), (0, 1))}),
+        ("full", ((1, 2, 3, 3), (2, 2, 3, 2)), {"padding": "full", "pads": ((2, 2), (1, 1))}),
+        ("depthwise", ((1, 3, 3, 4), (3, 1, 3, 3)), {"padding": 1, "groups": 3}),
+        ("everything", ((2, 4, 7, 6), (6, 2, 3, 2), (2, 3), ((1, 2), (0, 1)), (2, 1), 2), {}),
+        ("batch 0", ((0, 2, 4, 4), (3, 2, 3, 3)), {"padding": 1}),
+        ("1d, everything", ((2, 4, 9), (2, 2, 3), 2, ((1, 2),), 2, 2), {}),
+        ("3d", ((1, 1, 2, 3, 2), (1, 1, 2, 2, 3)), {"padding": ((1, 1), (0, 2), (1, 0))}),
+    ]
 ]
 
 

@@ -1,13 +1,14 @@
-"""What is particular to convolution: output sizes, ways to write a padding, the textbook's convolution, bad input."""
+"""What is particular to convolution: sizes, paddings, the textbook's kind, borders, shared kernels, bad input."""
 
 import numpy as np
 import pytest
 
 import tinygrad_cnn as tg
 from tests import oracles
-from tests.operands import assert_equal, assert_exact, fractions, integers, tensors
+from tests.finite_differences import check_gradients
+from tests.operands import assert_equal, assert_exact, fractions, integers, normals, tensors
 from tests.refusals import refused
-from tests.window_cases import CONVOLUTIONS, by_name
+from tests.window_cases import CONVOLUTIONS, CONVOLUTIONS_WITH_BORDERS, OTHER_MODES, by_name
 
 
 def test_output_size_formula():
@@ -37,21 +38,36 @@ def test_every_way_to_write_the_same_padding(padding):
     assert_equal(tg.conv2d(x, weight, padding=padding), tg.conv2d(x, weight, padding=1))
 
 
-@by_name([case for case in CONVOLUTIONS if case.n == 2])
-def test_textbook_convolution_flips_the_kernel(case):
+@by_name(CONVOLUTIONS + CONVOLUTIONS_WITH_BORDERS)
+def test_textbook_convolution_flips_the_kernel_on_all_spatial_axes(case):
     x, weight, bias = case.operands(fractions)
-    flipped = weight.copy()
-    for f, c, u, v in oracles.indices(weight.shape):
-        flipped[f, c, u, v] = weight[f, c, -1 - u, -1 - v]
+
+    def flipped(i):
+        return (*i[:2], *(-1 - u for u in i[2:]))
+
+    flip = np.empty_like(weight)
+    for i in oracles.indices(weight.shape):
+        flip[i] = weight[flipped(i)]
     X, K, B = tensors(x, weight, bias)
-    z = tg.convolve2d(X, K, B, **case.options)
-    assert_exact(z, case.naive.value(x, flipped, bias))
+    z = getattr(tg, f"convolve{case.n}d")(X, K, B, **case.options)
+    assert_exact(z, case.naive.value(x, flip, bias))
     dz = fractions(z.shape, 4)
     z.backward(dz)
-    dX, d_flipped, _ = case.naive.gradients(x, flipped, dz)
+    dX, d_flip, dB = case.naive.gradients(x, flip, dz)
     assert_exact(X.grad, dX)
-    for f, c, u, v in oracles.indices(weight.shape):
-        assert K.grad.data[f, c, u, v] == d_flipped[f, c, -1 - u, -1 - v]
+    assert_exact(B.grad, dB)
+    for i in oracles.indices(weight.shape):
+        assert K.grad.data[i] == d_flip[flipped(i)]
+
+
+def test_textbook_convolution_of_one_axis_is_numpys():
+    for n in range(1, 6):
+        for k in range(1, 6):
+            x, weight = integers((n,), 1), integers((k,), 2)
+            for padding in ("full", "valid"):
+                if k <= n or padding == "full":  # for "valid" NumPy would swap them
+                    z = tg.convolve1d(x[None, None], weight[None, None], padding=padding)
+                    assert_equal(z[0, 0], np.convolve(x, weight, padding))
 
 
 def test_textbook_convolution_is_associative_and_correlation_is_not():
@@ -88,6 +104,91 @@ def test_integer_images_are_constants_of_a_float_kernel():
 def test_nan_and_infinity_stay_in_their_windows():
     x = np.array([[[np.nan, 0.0, 0.0, 0.0, np.inf]]])
     assert_equal(tg.conv1d(x, np.ones((1, 1, 2))), np.array([[[np.nan, 0.0, 0.0, np.inf]]]))
+
+
+# Borders of the image's own pixels
+
+
+@pytest.mark.parametrize("mode", OTHER_MODES)
+def test_an_even_image_stays_even_to_its_border(mode):
+    """A kernel that averages darkens the border pixels next to zeros, and no other border."""
+    x, box = np.full((1, 1, 4, 5), 9), np.ones((1, 1, 3, 3), int)
+    assert_equal(tg.conv2d(x, box, padding="same", padding_mode=mode), np.full((1, 1, 4, 5), 81))
+    assert tg.conv2d(x, box, padding="same")[0, 0, 0].tolist() == [36, 54, 54, 54, 36]
+
+
+def test_a_circular_convolution_moves_with_the_image():
+    """Translation equivariance, which every other border breaks."""
+    x, weight = fractions((1, 2, 4, 5), 1), fractions((2, 2, 3, 3), 2)
+    options = {"padding": "same", "padding_mode": "circular"}
+    z = tg.conv2d(x, weight, **options)
+    moved = np.roll(x, (1, 2), axis=(2, 3))
+    assert_equal(tg.conv2d(moved, weight, **options), np.roll(z, (1, 2), axis=(2, 3)))
+
+
+def test_a_mirrored_convolution_mirrors_with_the_image():
+    x, weight = fractions((1, 1, 4, 5), 1), fractions((1, 1, 3, 3), 2)
+    for mode in OTHER_MODES:
+        options = {"padding": 1, "padding_mode": mode}
+        turned = tg.conv2d(tg.rot180(x), tg.rot180(weight), **options)
+        assert_equal(turned, tg.rot180(tg.conv2d(x, weight, **options)))
+
+
+@pytest.mark.parametrize("mode", OTHER_MODES)
+def test_a_border_of_zeros_alone_is_the_kernels_own(mode):
+    """Padding with zeros records no node of its own; where there is nothing to pad, neither does another mode."""
+    X, K = tensors(integers((1, 1, 3, 3), 1), integers((1, 1, 2, 2), 2))
+    assert tg.conv2d(X, K, padding=1).node.parents == (X.node, K.node)
+    assert tg.conv2d(X, K, padding_mode=mode).node.parents == (X.node, K.node)
+    padded, kernel = tg.conv2d(X, K, padding=1, padding_mode=mode).node.parents
+    assert (padded.primitive.name, padded.parents, kernel) == ("pad", (X.node,), K.node)
+
+
+# One kernel for all channels of a filter: a kernel that is broadcast
+
+
+SHARED = [
+    ((2, 3, 5, 4), (4, 1, 3, 2), {"stride": 2, "padding": 1}, 1),
+    ((1, 4, 4, 4), (6, 1, 2, 3), {"dilation": 2, "padding": "full"}, 2),
+    ((1, 3, 3, 3), (2, 1, 3, 3), {"padding": 1, "padding_mode": "symmetric"}, 1),
+    ((2, 1, 3, 3), (2, 1, 1, 1), {}, 1),
+]
+
+
+@pytest.mark.parametrize(("images", "kernels", "options", "groups"), SHARED)
+def test_a_kernel_shared_by_the_channels_is_one_repeated_and_gets_the_sum_of_the_gradients(
+    images, kernels, options, groups
+):
+    full = (kernels[0], images[1] // groups, *kernels[2:])
+    x, weight = fractions(images, 1), fractions(kernels, 2)
+    repeated = np.empty(full, dtype=object)
+    for f, c, u, v in oracles.indices(full):
+        repeated[f, c, u, v] = weight[f, 0, u, v]
+    shared, separate = tensors(weight, repeated)
+    X, Y = tensors(x, x)
+    z = tg.conv2d(X, tg.broadcast_to(shared, full), groups=groups, **options)
+    wanted = tg.conv2d(Y, separate, groups=groups, **options)
+    assert_exact(z, wanted.data)
+    dz = fractions(z.shape, 3)
+    z.backward(dz)
+    wanted.backward(dz)
+    assert_exact(X.grad, Y.grad.data)
+    total = oracles.zeros(kernels)
+    for f, c, u, v in oracles.indices(full):
+        total[f, 0, u, v] += separate.grad.data[f, c, u, v]
+    assert_exact(shared.grad, total)
+
+    # The same as one channel that is the sum of all, where they are in one group.
+    if groups == 1:
+        summed = tg.conv2d(x.sum(axis=1, keepdims=True), weight, **options)
+        assert_exact(z, summed)
+
+
+def test_gradients_of_a_shared_kernel_are_central_differences():
+    def convolve(x, weight):
+        return tg.conv2d(x, tg.broadcast_to(weight, (2, 3, 2, 2)), stride=2, padding=1) ** 2
+
+    check_gradients(convolve, normals((1, 3, 3, 4), 1), normals((2, 1, 2, 2), 2), order=2)
 
 
 IMAGES, KERNELS = (2, 4, 5, 6), (6, 2, 3, 2)  # two groups
@@ -128,7 +229,19 @@ BAD = {
     "one pair of paddings": ({"padding": ((1, 1),)}, ValueError, "padding expects 2 pairs", "((1, 1),)"),
     "pairs of three": ({"padding": ((1, 1, 1), (1, 1, 1))}, ValueError, "padding", "2 of them", "(1, 1, 1)"),
     "an array for a padding": ({"padding": np.array([1, 1])}, TypeError, "padding must be an integer", "array([1, 1])"),
-}
+    "an unknown mode": (
+        {"padding_mode": "mirror"}, ValueError,
+        "padding_mode must be one of 'zeros', 'reflect', 'replicate', 'circular', 'symmetric' but is 'mirror'",
+    ),
+    "NumPy's mode": ({"padding_mode": "edge", "padding": 1}, ValueError, "is 'edge', which is 'replicate' here"),
+    "no mode": ({"padding_mode": None}, ValueError, "padding_mode must be one of", "None"),
+    "a mode and a kernel larger than the padded image": (
+        {"padding_mode": "reflect", "padding": 1, "weight": (6, 2, 3, 9)}, ValueError, "padded input of (7, 8)",
+    ),
+    "a mode and an image without pixels": (
+        {"padding_mode": "circular", "padding": 3, "x": (2, 4, 0, 6)}, ValueError, "at least one pixel", "(0, 6)",
+    ),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("operation", ["conv2d", "convolve2d"])
@@ -143,7 +256,15 @@ def test_bad_input_is_refused_by_name(operation, bad):
         getattr(tg, operation)(*leaves, **arguments)
 
 
-@pytest.mark.parametrize(("operation", "layout"), [("conv1d", "(N, C, W)"), ("conv3d", "(N, C, D, H, W)")])
+@pytest.mark.parametrize(
+    ("operation", "layout"),
+    [
+        ("conv1d", "(N, C, W)"),
+        ("conv3d", "(N, C, D, H, W)"),
+        ("convolve1d", "(N, C, W)"),
+        ("convolve3d", "(N, C, D, H, W)"),
+    ],
+)
 def test_each_number_of_axes_has_its_own_name_and_layout(operation, layout):
     with refused(operation, ValueError, f"{layout} but has shape (1, 1, 4, 4)"):
         getattr(tg, operation)(np.ones((1, 1, 4, 4)), np.ones((1, 1, 2, 2)))

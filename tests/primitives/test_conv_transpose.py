@@ -106,6 +106,13 @@ BAD = {
     ),
     "output size too small": ({"stride": 2, "output_size": (6, 4)}, ValueError, "(6, 4)", "legal sizes 7..8 x 4..5"),
     "output size too large": ({"stride": (2, 1), "output_size": (7, 4)}, ValueError, "(7, 4)", "legal sizes 7..8 x 3"),
+    "output size where the padding takes more than all": (
+        {"x": (2, 4, 1, 1), "stride": 8, "padding": ((2, 2), (1, 1)), "output_size": (8, 8)},
+        ValueError, "(8, 8)", "legal sizes 1..6 x 1..7",
+    ),
+    "output size, and padding that leaves none": (
+        {"padding": 3, "output_size": (1, 1)}, ValueError, "takes everything off", "(5, 3)", "(-1, -3)",
+    ),
     "output size 0": ({"output_size": 0}, ValueError, "output_size must be at least 1 but is 0"),
     "three output sizes": ({"output_size": (5, 3, 1)}, ValueError, "output_size expects an integer or 2", "(5, 3, 1)"),
     "fractional output size": ({"output_size": 5.0}, TypeError, "output_size must be an integer but is 5.0"),

@@ -19,9 +19,15 @@ from tests.operands import (
     normals,
     tensors,
 )
-from tests.window_cases import CONVOLUTIONS, TRANSPOSED_CONVOLUTIONS, by_name
+from tests.window_cases import (
+    CONVOLUTIONS,
+    CONVOLUTIONS_WITH_BORDERS,
+    OTHER_MODES,
+    TRANSPOSED_CONVOLUTIONS,
+    by_name,
+)
 
-CASES = CONVOLUTIONS + TRANSPOSED_CONVOLUTIONS
+CASES = CONVOLUTIONS + CONVOLUTIONS_WITH_BORDERS + TRANSPOSED_CONVOLUTIONS
 
 
 @by_name(CASES)
@@ -61,9 +67,12 @@ def test_gradients_of_second_and_third_order_are_the_naive_sums(case):
         assert_exact(actual, value)
 
 
+BORDERS = [f"{mode}, {name}" for mode in OTHER_MODES for name in ("everything", "padding wider than the image")]
+
+
 @by_name(
     CASES, "stride that leaves a row", "padding pairs", "dilation, stride, padding, a row left", "groups", "1d",
-    "output padding",
+    "output padding", *BORDERS,
 )  # fmt: skip
 def test_gradients_of_first_and_second_order_are_central_differences(case):
     check_gradients(case, *case.operands(normals), order=2)
@@ -105,7 +114,7 @@ def test_rounding_stays_near_the_precision_of_the_dtype(convolve, dtype, toleran
 
 
 @pytest.mark.parametrize("dtype", [np.float64, object])
-@by_name(CASES, "plain", "everything", "kernel 1x1", "depthwise", "3d, everything", "batch 0")
+@by_name(CASES, "plain", "everything", "kernel 1x1", "depthwise", "3d, everything", "batch 0", *BORDERS)
 def test_memory_layout_makes_no_difference(case, dtype):
     x, weight, _ = (array.astype(dtype) for array in case.operands(integers))
     dz = integers(case.naive.z_shape, 4).astype(dtype)
@@ -119,7 +128,7 @@ def test_memory_layout_makes_no_difference(case, dtype):
         assert_equal(gradients[1].numpy(), dK.astype(dtype))
 
 
-@by_name(CASES, "plain", "everything")
+@by_name(CASES, "plain", "everything", *BORDERS)
 def test_one_image_repeated_without_memory(case):
     x, weight, bias = case.operands(integers)
     batch = np.broadcast_to(x[:1], (3, *x.shape[1:]))
@@ -127,7 +136,7 @@ def test_one_image_repeated_without_memory(case):
     assert_equal(z, np.concatenate([case(x[:1], weight, bias)] * 3))
 
 
-@by_name(CASES, "plain", "everything", "kernel 1x1")
+@by_name(CASES, "plain", "everything", "kernel 1x1", "reflect, no padding", *BORDERS)
 def test_operands_and_upstream_gradient_stay_as_they_are(case):
     arrays = [*case.operands(normals), normals(case.naive.z_shape, 4)]
     before = [array.copy() for array in arrays]

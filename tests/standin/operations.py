@@ -148,6 +148,11 @@ SHAPE = [
     Operation("rot180", tg.rot180, (normals((2, 1, 3, 2), 13),)),
     Operation("astype", lambda x: (x.astype(np.float32) * x.astype(np.float32)).astype(np.float64), (A,)),
     Operation("pad", lambda x: tg.pad(x, ((1, 0), (2, 3)), value=1.5), (A,)),
+    *(
+        Operation(f"pad_{mode}", lambda x, m=mode: tg.pad(x, ((4, 1), (2, 3)), m) ** 2, (A,))
+        for mode in ("zeros", "reflect", "replicate", "circular", "symmetric")
+    ),
+    Operation("pad_nothing", lambda x: tg.pad(x, 0, "reflect") ** 2, (A,)),
     Operation("transfer", lambda x: shape.transfer(x, device=x.device, source=x.device), (A,)),
 ]
 
@@ -194,6 +199,25 @@ CONVOLUTION = [
     Operation("conv1d", lambda x, k, b: tg.conv1d(x, k, b, padding="full"), (X[..., 0], *_filters(3, 4, 3))),
     Operation("conv3d", tg.conv3d, (normals((2, 2, 3, 4, 3), 27), *_filters(2, 2, 2, 2, 2))),
     Operation("convolve2d", lambda x, k: tg.convolve2d(x, k, padding=1), (X, _filters(3, 4, 3, 2)[0])),
+    *(
+        Operation(
+            f"conv2d_{mode}",
+            lambda x, k, b, m=mode: tg.conv2d(x, k, b, stride=2, padding=((2, 1), (0, 3)), padding_mode=m),
+            (X, *_filters(3, 4, 3, 2)),
+        )
+        for mode in ("reflect", "replicate", "circular", "symmetric")
+    ),
+    Operation("convolve1d", lambda x, k: tg.convolve1d(x, k, padding="full"), (X[..., 0], _filters(3, 4, 3)[0])),
+    Operation(
+        "convolve3d",
+        lambda x, k: tg.convolve3d(x, k, padding=1, padding_mode="replicate"),
+        (normals((2, 2, 3, 4, 3), 27), _filters(2, 2, 2, 2, 2)[0]),
+    ),
+    Operation(
+        "conv2d_shared_kernel",
+        lambda x, k: tg.conv2d(x, tg.broadcast_to(k, (3, 4, 3, 2))),
+        (X, _filters(3, 1, 3, 2)[0]),
+    ),
     Operation("conv_transpose2d", tg.conv_transpose2d, (X, *_stamps(4, 3, 3, 2))),
     Operation(
         "conv_transpose2d_options",

@@ -19,6 +19,7 @@ from tinygrad_cnn.backend import shape_of
 from tinygrad_cnn.engine import primitive
 from tinygrad_cnn.kernels import dispatch
 from tinygrad_cnn.primitives.arguments import padding_pairs, per_axis, reach_of, spatial_shape, window_counts
+from tinygrad_cnn.primitives.padding import check_mode, pad
 from tinygrad_cnn.primitives.reduction import sum
 from tinygrad_cnn.primitives.shape import getitem, rot180
 
@@ -95,7 +96,14 @@ def kernel_correlation(
 
 
 def conv2d(
-    x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
+    x: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+    padding_mode: str = "zeros",
 ) -> Any:
     """Cross-correlation of images with kernels, which CNNs call convolution:
 
@@ -109,22 +117,25 @@ def conv2d(
         weight: kernels (F, C / groups, kH, kW).
         bias: (F,) or None.
         stride: step between windows, an integer or a pair.
-        padding: zeros around x: an integer, a pair (height, width), a pair of pairs ((top, bottom), (left, right)),
-            "valid" (none), "same" (an output of ceil(n / stride), an odd zero going to the bottom and right) or "full"
-            (every window that touches the image).
+        padding: the border around x: an integer, a pair (height, width), a pair of pairs ((top, bottom), (left,
+            right)), "valid" (none), "same" (an output of ceil(n / stride), an odd pixel going to the bottom and right)
+            or "full" (every window that touches the image).
         dilation: distance between the entries of a window, an integer or a pair.
-        groups: x's channels and the filters are cut into that many groups, each seeing its own channels only.
+        groups: x's channels and the filters are cut into that many groups, each seeing its own channels only; with as
+            many groups as channels the convolution is depthwise.
+        padding_mode: what the border holds: "zeros", "reflect", "replicate", "circular" or "symmetric", see `pad`.
 
     Returns:
         (N, F, H', W') with H' = floor((H + top + bottom - dilation (kH - 1) - 1) / stride) + 1. A window that does not
         lie entirely inside the padded image is dropped.
 
     Backward: dX = dZ, dilated by the stride and zero-padded, correlated with K rotated by 180 degrees; dK = X
-    correlated with dZ; dB = sum of dZ (lecture 14).
+    correlated with dZ; dB = sum of dZ (lecture 14). In the other padding modes X is the image with its border, and the
+    border's gradient is added back to the pixels that it repeats.
 
     Raises:
         ValueError: wrong numbers of axes or channels, an image without pixels, groups that do not divide, a kernel
-            larger than the padded image, stride or dilation below 1, a negative or unknown padding.
+            larger than the padded image, stride or dilation below 1, a negative or unknown padding, an unknown mode.
         TypeError: a stride, padding, dilation or groups that is no integer.
 
     >>> import tinygrad_cnn as tg
@@ -136,41 +147,122 @@ def conv2d(
     >>> z.sum().backward()
     >>> edges.grad.tolist()
     [[[[27.0, 33.0]]]]
+
+    One kernel for all channels of a filter, as the lectures share parameters, is a kernel that is broadcast; its
+    gradient is the sum over the channels:
+
+    >>> shared = tg.tensor([[[[1.0, 1.0]]]], requires_grad=True)
+    >>> rgb = tg.concatenate([x, 10 * x, 100 * x], axis=1)
+    >>> tg.conv2d(rgb, tg.broadcast_to(shared, (1, 3, 1, 2))).tolist()
+    [[[[333.0, 555.0], [999.0, 1221.0], [1665.0, 1887.0]]]]
     """
-    return convolution("conv2d", 2, x, weight, bias, stride, padding, dilation, groups)
+    return convolution("conv2d", 2, x, weight, bias, stride, padding, dilation, groups, padding_mode)
 
 
 def conv1d(
-    x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
+    x: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+    padding_mode: str = "zeros",
 ) -> Any:
     """Cross-correlation over one axis: x (N, C, W), weight (F, C / groups, kW). Everything else as `conv2d`.
 
     >>> import tinygrad_cnn as tg
-    >>> tg.conv1d(tg.tensor([[[1.0, 2.0, 4.0]]]), tg.tensor([[[-1.0, 1.0]]])).tolist()
+    >>> x, difference = tg.tensor([[[1.0, 2.0, 4.0]]]), tg.tensor([[[-1.0, 1.0]]])
+    >>> tg.conv1d(x, difference).tolist()
     [[[1.0, 2.0]]]
+    >>> tg.conv1d(x, difference, padding="same", padding_mode="circular").tolist()
+    [[[1.0, 2.0, -3.0]]]
     """
-    return convolution("conv1d", 1, x, weight, bias, stride, padding, dilation, groups)
+    return convolution("conv1d", 1, x, weight, bias, stride, padding, dilation, groups, padding_mode)
 
 
 def conv3d(
-    x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
+    x: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+    padding_mode: str = "zeros",
 ) -> Any:
-    """Cross-correlation over three axes: x (N, C, D, H, W), weight (F, C / groups, kD, kH, kW). Else as `conv2d`."""
-    return convolution("conv3d", 3, x, weight, bias, stride, padding, dilation, groups)
+    """Cross-correlation over three axes: x (N, C, D, H, W), weight (F, C / groups, kD, kH, kW). Else as `conv2d`.
+
+    >>> import tinygrad_cnn as tg
+    >>> frames = tg.tensor([[[[[1.0, 2.0]], [[5.0, 9.0]]]]])
+    >>> tg.conv3d(frames, tg.tensor([[[[[-1.0]], [[1.0]]]]])).tolist()
+    [[[[[4.0, 7.0]]]]]
+    """
+    return convolution("conv3d", 3, x, weight, bias, stride, padding, dilation, groups, padding_mode)
 
 
 def convolve2d(
-    x: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
+    x: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+    padding_mode: str = "zeros",
 ) -> Any:
-    """The textbook convolution, S(i, j) = sum of I(i - m, j - n) K(m, n) (Deep Learning, eq. 9.5).
+    """The textbook convolution, S(i, j) = sum over m, n of I(i - m, j - n) K(m, n) (Deep Learning, eq. 9.5).
 
-    It is `conv2d` with the kernel flipped on both axes, and unlike it associative. Arguments and errors as `conv2d`.
+    It is `conv2d` with the kernel flipped on both axes, and unlike it associative. Arguments, result and errors as
+    `conv2d`; the windows are the same, so that without padding S begins where the whole kernel lies in the image.
 
     >>> import tinygrad_cnn as tg
     >>> tg.convolve2d(tg.tensor([[[[0.0, 1.0, 0.0]]]]), tg.tensor([[[[1.0, 2.0, 3.0]]]]), padding="full").tolist()
     [[[[0.0, 1.0, 2.0, 3.0, 0.0]]]]
     """
-    return convolution("convolve2d", 2, x, weight, bias, stride, padding, dilation, groups, flip=True)
+    return convolution("convolve2d", 2, x, weight, bias, stride, padding, dilation, groups, padding_mode, flip=True)
+
+
+def convolve1d(
+    x: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+    padding_mode: str = "zeros",
+) -> Any:
+    """The textbook convolution over one axis: x (N, C, W), weight (F, C / groups, kW); `conv1d` with a flipped kernel.
+
+    With padding "full" it multiplies polynomials, as `numpy.convolve`; (1 + 2 t) (3 + 4 t) = 3 + 10 t + 8 t**2:
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.convolve1d(tg.tensor([[[1.0, 2.0]]]), tg.tensor([[[3.0, 4.0]]]), padding="full").tolist()
+    [[[3.0, 10.0, 8.0]]]
+    """
+    return convolution("convolve1d", 1, x, weight, bias, stride, padding, dilation, groups, padding_mode, flip=True)
+
+
+def convolve3d(
+    x: Any,
+    weight: Any,
+    bias: Any = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+    padding_mode: str = "zeros",
+) -> Any:
+    """The textbook convolution over three axes: x (N, C, D, H, W), weight (F, C / groups, kD, kH, kW).
+
+    It is `conv3d` with the kernel flipped on all three. Everything else as `convolve2d`.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.convolve3d(tg.tensor([[[[[1.0, 2.0]]]]]), tg.tensor([[[[[3.0, 4.0]]]]]), padding="full").tolist()
+    [[[[[3.0, 10.0, 8.0]]]]]
+    """
+    return convolution("convolve3d", 3, x, weight, bias, stride, padding, dilation, groups, padding_mode, flip=True)
 
 
 def convolution(
@@ -183,17 +275,20 @@ def convolution(
     padding: Any,
     dilation: Any,
     groups: Any,
+    padding_mode: Any,
     flip: bool = False,
 ) -> Any:
     """`correlation` over n spatial axes, with the kernel or its flip, after every argument was checked.
 
-    Errors name the operation, and nothing is recorded before them.
+    Zeros are the kernels' own business; a border of another mode is put around x before. Errors name the operation,
+    and nothing is recorded before them.
     """
     size = spatial_shape(operation, "x", shape_of(x), n)
     kernel = spatial_shape(operation, "weight", shape_of(weight), n)
     stride = per_axis(operation, "stride", stride, n)
     dilation = per_axis(operation, "dilation", dilation, n)
     (groups,) = per_axis(operation, "groups", groups, 1)
+    check_mode(operation, "padding_mode", padding_mode)
     check_kernel(operation, kernel)
     channels, (filters, per_group) = shape_of(x)[1], shape_of(weight)[:2]
     if filters % groups:
@@ -211,6 +306,9 @@ def convolution(
     window_counts(operation, size, reach, padding, stride)
     if flip:
         weight = rot180(weight)
+    if padding_mode != "zeros" and any(map(any, padding)):
+        x = pad(x, ((0, 0), (0, 0), *padding), padding_mode)
+        padding = ((0, 0),) * n
     operands = (x, weight) if bias is None else (x, weight, bias)
     return correlation(*operands, stride=stride, padding=padding, dilation=dilation, groups=groups)
 

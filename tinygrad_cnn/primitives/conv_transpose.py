@@ -68,6 +68,8 @@ def conv_transpose2d(
         dilation: distance between the entries of the kernel.
         output_size: (H', W') instead of `output_padding`.
 
+    There is no `padding_mode`: padding takes pixels off the output, so that no border is to be filled.
+
     Returns:
         (N, F, H', W') with H' = (H - 1) stride - top - bottom + dilation (kH - 1) + 1 + output_padding.
 
@@ -100,7 +102,12 @@ def conv_transpose1d(
     dilation: Any = 1,
     output_size: Any = None,
 ) -> Any:
-    """Transposed convolution over one axis: x (N, C, W), weight (C, F / groups, kW). Else as `conv_transpose2d`."""
+    """Transposed convolution over one axis: x (N, C, W), weight (C, F / groups, kW). Else as `conv_transpose2d`.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.conv_transpose1d(tg.tensor([[[1.0, 2.0]]]), tg.tensor([[[1.0, 1.0, 1.0]]]), stride=2).tolist()
+    [[[1.0, 1.0, 3.0, 2.0, 2.0]]]
+    """
     return _conv_transpose(
         "conv_transpose1d", 1, x, weight, bias, stride, padding, output_padding, groups, dilation, output_size
     )
@@ -120,6 +127,10 @@ def conv_transpose3d(
     """Transposed convolution over three axes: x (N, C, D, H, W), weight (C, F / groups, kD, kH, kW).
 
     Else as `conv_transpose2d`.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.conv_transpose3d(tg.tensor([[[[[1.0, 2.0]]]]]), tg.tensor([[[[[1.0]], [[10.0]]]]])).tolist()
+    [[[[[1.0, 2.0]], [[10.0, 20.0]]]]]
     """
     return _conv_transpose(
         "conv_transpose3d", 3, x, weight, bias, stride, padding, output_padding, groups, dilation, output_size
@@ -187,15 +198,15 @@ def _conv_transpose(
             )
     else:
         size = per_axis(operation, "output_size", output_size, n)
-        if any(not low <= m <= high for low, m, high in zip(least, size, most, strict=True)):
-            sizes = zip(least, most, strict=True)
-            legal = " x ".join(f"{low}..{high}" if low < high else f"{low}" for low, high in sizes)
-            raise ValueError(f"{operation}: output_size {size} is not among the legal sizes {legal}")
-    if any(m < 1 for m in size):
+    if any(m < 1 for m in (size if output_size is None else most)):
         raise ValueError(
             f"{operation}: padding {padding} takes everything off the output: "
-            f"{unpadded} without padding, {size} with it"
+            f"{unpadded} without padding, {least} with it"
         )
+    if any(not low <= m <= high for low, m, high in zip(least, size, most, strict=True)):
+        sizes = ((max(low, 1), high) for low, high in zip(least, most, strict=True))
+        legal = " x ".join(f"{low}..{high}" if low < high else f"{low}" for low, high in sizes)
+        raise ValueError(f"{operation}: output_size {size} is not among the legal sizes {legal}")
     operands = (x, weight) if bias is None else (x, weight, bias)
     return transposed_convolution(
         *operands, size=size, stride=stride, padding=padding, dilation=dilation, groups=groups

@@ -1,6 +1,7 @@
 """Layers: every argument reaches the sums of the naive oracles, is checked when the layer is made, and is shown."""
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -42,6 +43,15 @@ CONVOLUTIONS = [
     (nn.Conv2d, (4, 2, (3, 2), (1, 2), (2, 0), (2, 1), 2), (1, 4, 6, 5)),
     (nn.Conv2d, (1, 1, (4, 3)), (1, 1, 4, 3)),
     (nn.Conv3d, (2, 2, (2, 1, 2), (2, 1, 1), (0, 1, 0)), (1, 2, 4, 2, 3)),
+    *(
+        (partial(layer, padding_mode=mode), arguments, shape)
+        for mode in ("reflect", "replicate", "circular", "symmetric")
+        for layer, arguments, shape in [
+            (nn.Conv1d, (2, 2, 3, 2, 2), (1, 2, 5)),
+            (nn.Conv2d, (2, 4, (3, 2), (1, 2), (2, 1), (2, 1), 2), (2, 2, 4, 3)),
+            (nn.Conv3d, (1, 1, 2, 1, (1, 0, 1)), (1, 1, 2, 2, 3)),
+        ]
+    ),
 ]
 
 
@@ -50,7 +60,9 @@ CONVOLUTIONS = [
 def test_convolutions_against_the_naive_sum(layer, arguments, shape, bias):
     layer = layer(*arguments, bias=bias, **F8)
     padding = pairs(layer.padding)
-    oracle = oracles.convolution(shape, layer.weight.shape, layer.stride, padding, layer.dilation, layer.groups)
+    oracle = oracles.convolution(
+        shape, layer.weight.shape, layer.stride, padding, layer.dilation, layer.groups, layer.padding_mode
+    )
     if bias:
         layer.bias.data = random(layer.bias.shape, 1)
 
@@ -59,6 +71,59 @@ def test_convolutions_against_the_naive_sum(layer, arguments, shape, bias):
         return oracle.value(x, layer.weight.data, layer.bias.data if bias else None), gradients[: 2 + bias]
 
     agrees(layer, random(shape), expected)
+
+
+SHARED = [
+    (nn.Conv1d, (4, 6, 3, 2, 1, 2, 2), (2, 4, 9)),
+    (nn.Conv2d, (3, 2, 3), (2, 3, 5, 4)),
+    (partial(nn.Conv2d, padding_mode="circular"), (4, 2, (3, 2), (1, 2), (2, 0), (2, 1), 2), (1, 4, 6, 5)),
+    (nn.Conv3d, (2, 2, (2, 1, 2)), (1, 2, 3, 2, 3)),
+]
+
+
+@pytest.mark.parametrize(("layer", "arguments", "shape"), SHARED)
+def test_a_shared_kernel_is_that_of_every_channel_and_gets_the_sum_of_their_gradients(layer, arguments, shape):
+    layer = layer(*arguments, shared_kernel=True, **F8)
+    filters, _, *kernel = layer.weight.shape
+    assert layer.weight.shape == (layer.out_channels, 1, *layer.kernel_size)
+    full = (filters, shape[1] // layer.groups, *kernel)
+    oracle = oracles.convolution(
+        shape, full, layer.stride, pairs(layer.padding), layer.dilation, layer.groups, layer.padding_mode
+    )
+    layer.bias.data = random(layer.bias.shape, 1)
+
+    def expected(x, dz):
+        weight = oracles.zeros(full)
+        for i in oracles.indices(full):
+            weight[i] = layer.weight.data[i[0], 0, *i[2:]]
+        dx, separate, db = oracle.gradients(x, weight, dz)
+        shared = oracles.zeros(layer.weight.shape)
+        for i in oracles.indices(full):
+            shared[i[0], 0, *i[2:]] += separate[i]
+        return oracle.value(x, weight, layer.bias.data), (dx, shared, db)
+
+    agrees(layer, random(shape), expected)
+
+
+def test_the_lectures_counts_of_parameters_with_and_without_shared_kernels():
+    """Both versions of the table of a network like LeNet-5: 608 and 3216 parameters, or 208 and 416."""
+    for channels, filters, separate, shared in [(3, 8, 608, 208), (8, 16, 3216, 416)]:
+        for expected, share in [(separate, False), (shared, True)]:
+            layer = nn.Conv2d(channels, filters, 5, shared_kernel=share)
+            assert sum(p.size for p in layer.parameters()) == expected
+
+
+def test_a_shared_kernel_starts_with_the_variance_of_separate_ones():
+    """An output sums as many numbers either way, so signals keep their size."""
+    tg.manual_seed(0)
+    shared, separate = (nn.Conv2d(16, 64, 5, shared_kernel=share).weight.data.std() for share in (True, False))
+    assert shared == pytest.approx(separate, rel=0.1)
+
+
+def test_a_shared_kernel_needs_the_channels_it_was_made_for():
+    layer = nn.Conv2d(3, 2, 1, shared_kernel=True)
+    with pytest.raises(ValueError, match=r"conv2d: weight expects 3 input channels .* but x has 4"):
+        layer(tg.tensor(random((1, 4, 2, 2))))
 
 
 TRANSPOSED = [
@@ -247,6 +312,14 @@ REFUSED = [
     (lambda: nn.Conv2d(4, 3, 3, groups=2), ValueError, "groups must divide in_channels 4 and out_channels 3 but is 2"),
     (lambda: nn.Conv2d(4, 4, 3, groups=0), ValueError, "Conv2d: groups must be at least 1 but is 0"),
     (lambda: nn.Conv2d(1, 1, 3, bias=None), TypeError, "Conv2d: bias must be True or False but is None"),
+    (lambda: nn.Conv2d(1, 1, 3, padding_mode="wrap"), ValueError, "Conv2d: padding_mode .*'wrap', which is 'circular'"),
+    (lambda: nn.Conv2d(1, 1, 3, padding_mode=1), ValueError, "Conv2d: padding_mode must be one of 'zeros', .* is 1"),
+    (lambda: nn.Conv2d(1, 1, 3, shared_kernel=1), TypeError, "Conv2d: shared_kernel must be True or False but is 1"),
+    (
+        lambda: nn.ConvTranspose2d(1, 1, 3, padding_mode="reflect"),
+        ValueError,
+        "ConvTranspose2d: padding_mode must be 'zeros' but is 'reflect': padding takes pixels off the output",
+    ),
     (lambda: nn.Conv1d(1, 1, (3, 3)), ValueError, "Conv1d: kernel_size expects an integer or 1 of them"),
     (lambda: nn.Conv3d(1, 1, (3, 3)), ValueError, "Conv3d: kernel_size expects an integer or 3 of them"),
     (
@@ -303,6 +376,10 @@ def test_a_wrong_input_is_refused(layer, text):
                 "Conv2d(4, 8, kernel_size=(3, 1), stride=2, padding='same', dilation=(1, 2), groups=4, bias=False)"
                 "  # 24 parameters"
             ),
+        ),
+        (
+            nn.Conv2d(3, 8, 5, padding=2, padding_mode="symmetric", shared_kernel=True),
+            "Conv2d(3, 8, kernel_size=5, padding=2, padding_mode='symmetric', shared_kernel=True)  # 208 parameters",
         ),
         (nn.Conv1d(1, 1, [3], padding=[2]), "Conv1d(1, 1, kernel_size=3, padding=2)  # 4 parameters"),
         (

@@ -11,6 +11,8 @@ from tinygrad_cnn.nn.module import Module, Parameter
 from tinygrad_cnn.primitives.arguments import per_axis
 from tinygrad_cnn.primitives.conv2d import conv1d, conv2d, conv3d
 from tinygrad_cnn.primitives.conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
+from tinygrad_cnn.primitives.padding import check_mode
+from tinygrad_cnn.primitives.shape import broadcast_to
 
 
 class _Convolution(Module):
@@ -30,7 +32,9 @@ class _Convolution(Module):
         dilation: Any = 1,
         groups: int = 1,
         bias: bool = True,
+        padding_mode: str = "zeros",
         *,
+        shared_kernel: bool = False,
         device: str | None = None,
         dtype: Any = None,
     ) -> None:
@@ -46,16 +50,27 @@ class _Convolution(Module):
             raise ValueError(
                 f"{layer}: groups must divide in_channels {in_channels} and out_channels {out_channels} but is {groups}"
             )
+        check_mode(layer, "padding_mode", padding_mode)
+        self.padding_mode = padding_mode
+        self.shared_kernel = boolean(layer, "shared_kernel", shared_kernel)
         first, second = (in_channels, out_channels) if self.transposed else (out_channels, in_channels)
         shape = (first, second // groups, *self.kernel_size)
         fans = init.fans_of(shape, groups, self.transposed, self.stride)
+        if shared_kernel:  # the fans stay, since an output still sums all channels
+            shape = (first, 1, *self.kernel_size)
         with_bias = boolean(layer, "bias", bias)
         self.weight = Parameter(init.he_normal(shape, fans, dtype, device))
         self.bias = Parameter(init.zeros((out_channels,), dtype, device)) if with_bias else None
 
     def forward(self, x: Any) -> Any:
         """`tg.conv1d`, `tg.conv2d` or `tg.conv3d`."""
-        return self.function(x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups)
+        weight = self.weight
+        if self.shared_kernel:
+            filters, _, *kernel = weight.shape
+            weight = broadcast_to(weight, (filters, self.in_channels // self.groups, *kernel))
+        return self.function(
+            x, weight, self.bias, self.stride, self.padding, self.dilation, self.groups, self.padding_mode
+        )
 
     def extra_repr(self) -> str:
         """The arguments that differ from their defaults."""
@@ -66,6 +81,8 @@ class _Convolution(Module):
             dilation=(self.dilation, 1),
             groups=(self.groups, 1),
             bias=(self.bias is not None, True),
+            padding_mode=(self.padding_mode, "zeros"),
+            shared_kernel=(self.shared_kernel, False),
         )
         return f"{self.in_channels}, {self.out_channels}, {options}"
 
@@ -79,17 +96,22 @@ class Conv2d(_Convolution):
         kernel_size: (kH, kW), an integer or a pair.
         stride, padding, dilation, groups: as `tg.conv2d` takes them; `padding` may be "valid", "same" or "full".
         bias: whether a number for each filter is added.
+        padding_mode: what the border holds, as `tg.conv2d` takes it.
+        shared_kernel: whether a filter has one kernel for all its channels, as in the lectures' smaller table of a
+            network; the weight is then (F, 1, kH, kW).
         device, dtype: of the parameters; None is the default.
 
     Attributes:
         weight: (F, C / groups, kH, kW), at first `init.he_normal`.
         bias: (F,), at first zeros, or None.
 
-    Takes (N, C, H, W), gives (N, F, H', W'); (kH kW C / groups + 1) F parameters.
+    Takes (N, C, H, W), gives (N, F, H', W'); (kH kW C / groups + 1) F parameters, (kH kW + 1) F with a shared
+    kernel.
 
     Raises:
-        ValueError: a number below 1, groups that do not divide both channels, a negative or unknown padding.
-        TypeError: an argument that is no integer, a bias that is no bool.
+        ValueError: a number below 1, groups that do not divide both channels, a negative or unknown padding, an unknown
+            padding mode.
+        TypeError: an argument that is no integer, a bias or `shared_kernel` that is no bool.
 
     >>> import tinygrad_cnn as tg
     >>> from tinygrad_cnn import nn
@@ -98,6 +120,10 @@ class Conv2d(_Convolution):
     Conv2d(1, 8, kernel_size=3, padding='same')  # 80 parameters
     >>> layer(tg.tensor([[[[0.0] * 6] * 5]])).shape
     (1, 8, 5, 6)
+    >>> nn.Conv2d(3, 8, kernel_size=5)
+    Conv2d(3, 8, kernel_size=5)  # 608 parameters
+    >>> nn.Conv2d(3, 8, kernel_size=5, shared_kernel=True)
+    Conv2d(3, 8, kernel_size=5, shared_kernel=True)  # 208 parameters
     """
 
     axes = 2
@@ -134,6 +160,7 @@ class _ConvTranspose(_Convolution):
         groups: int = 1,
         bias: bool = True,
         dilation: Any = 1,
+        padding_mode: str = "zeros",
         *,
         device: str | None = None,
         dtype: Any = None,
@@ -146,6 +173,11 @@ class _ConvTranspose(_Convolution):
             raise ValueError(
                 f"{layer}: output_padding must be smaller than stride {strides} or dilation {dilations} "
                 f"but is {output_padding!r}"
+            )
+        if padding_mode != "zeros":
+            raise ValueError(
+                f"{layer}: padding_mode must be 'zeros' but is {padding_mode!r}: padding takes pixels off the output, "
+                "so no border is filled"
             )
         super().__init__(
             in_channels, out_channels, kernel_size, stride, padding, dilation, groups, bias, device=device, dtype=dtype
@@ -180,6 +212,7 @@ class ConvTranspose2d(_ConvTranspose):
         kernel_size: (kH, kW), an integer or a pair.
         stride, padding, output_padding, groups, dilation: as `tg.conv_transpose2d` takes them.
         bias: whether a number for each output channel is added.
+        padding_mode: "zeros" alone, as in PyTorch: padding takes pixels off the output, so no border is filled.
         device, dtype: of the parameters; None is the default.
 
     Attributes:
@@ -189,7 +222,8 @@ class ConvTranspose2d(_ConvTranspose):
     Takes (N, C, H, W), and `output_size` as `tg.conv_transpose2d` does, gives (N, F, H', W').
 
     Raises:
-        ValueError: as `Conv2d`, and an `output_padding` that is not below the stride or the dilation.
+        ValueError: as `Conv2d`, an `output_padding` that is not below the stride or the dilation, or another
+            `padding_mode` than "zeros".
         TypeError: as `Conv2d`.
 
     >>> import tinygrad_cnn as tg

@@ -44,34 +44,38 @@ class _MaxPool(_Pool):
         stride: Any = None,
         padding: Any = 0,
         dilation: Any = 1,
-        *,
+        return_indices: bool = False,
         ceil_mode: bool = False,
+        *,
         ties: str = "first",
     ) -> None:
         super().__init__(kernel_size, stride, padding, dilation, ceil_mode)
+        self.return_indices = boolean(type(self).__name__, "return_indices", return_indices)
         self.ties = one_of(type(self).__name__, "ties", ties, ("first", "split"))
 
     def forward(self, x: Any) -> Any:
         """`tg.max_pool1d`, `tg.max_pool2d` or `tg.max_pool3d`."""
-        return self.function(x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode, self.ties)
+        windows = self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode
+        return self.function(x, *windows, self.ties, self.return_indices)
 
     def extra_repr(self) -> str:
         """The arguments that differ from their defaults."""
-        return super().extra_repr() + ("" if self.ties == "first" else f", ties={self.ties!r}")
+        rest = shown(return_indices=(self.return_indices, False), ties=(self.ties, "first"))
+        return ", ".join(filter(None, (super().extra_repr(), rest)))
 
 
 class MaxPool2d(_MaxPool):
     """The largest element of each window of each channel, `tg.max_pool2d`.
 
     Args:
-        kernel_size, stride, padding, dilation, ceil_mode, ties: as `tg.max_pool2d` takes them; a `stride` of None is
-            the window's size.
+        kernel_size, stride, padding, dilation, return_indices, ceil_mode, ties: as `tg.max_pool2d` takes them; a
+            `stride` of None is the window's size.
 
-    Takes (N, C, H, W), gives (N, C, H', W').
+    Takes (N, C, H, W), gives (N, C, H', W'), or a pair of it and the indices.
 
     Raises:
         ValueError: a number below 1, a negative or unknown padding, other `ties`.
-        TypeError: an argument that is no integer, a `ceil_mode` that is no bool.
+        TypeError: an argument that is no integer, a `return_indices` or `ceil_mode` that is no bool.
 
     >>> import tinygrad_cnn as tg
     >>> from tinygrad_cnn import nn

@@ -78,15 +78,21 @@ def _output_size(
         )
     if output_size is not None:
         return per_axis(operation, "output_size", output_size, 2)
+    ratios = ratios_of(operation, output_ratio)
+    out = tuple(math.floor(n * ratio) for n, ratio in zip(size, ratios, strict=True))
+    if 0 in out:
+        raise ValueError(f"{operation}: output_ratio {output_ratio!r} leaves no pixel of {size}")
+    return out
+
+
+def ratios_of(operation: str, output_ratio: Any) -> tuple[Any, ...]:
+    """A ratio for each axis, checked."""
     ratios = tuple(output_ratio) if isinstance(output_ratio, Sequence) else (output_ratio,) * 2
     if not all(isinstance(ratio, Real) and not isinstance(ratio, bool) for ratio in ratios):
         raise TypeError(f"{operation}: output_ratio must be a number or a pair but is {output_ratio!r}")
     if len(ratios) != 2 or not all(0 < ratio < 1 for ratio in ratios):
         raise ValueError(f"{operation}: output_ratio must be one or 2 numbers between 0 and 1 but is {output_ratio!r}")
-    out = tuple(math.floor(n * ratio) for n, ratio in zip(size, ratios, strict=True))
-    if 0 in out:
-        raise ValueError(f"{operation}: output_ratio {output_ratio!r} leaves no pixel of {size}")
-    return out
+    return ratios
 
 
 def _samples(operation: str, planes: tuple[int, ...], given: Any) -> Any:

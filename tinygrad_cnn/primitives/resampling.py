@@ -216,7 +216,7 @@ def _interpolate(
             raise ValueError(f"{operation}: recompute_scale_factor needs a scale_factor but got size {size!r}")
         sizes = per_axis(operation, "size", size, n)
     else:
-        factors = _factors(operation, scale_factor, n)
+        factors = factors_of(operation, scale_factor, n)
         sizes = tuple(math.floor(m * factor) for m, factor in zip(shape[2:], factors, strict=True))
         if 0 in sizes:
             raise ValueError(f"{operation}: scale_factor {scale_factor!r} leaves no pixel of {shape[2:]}")
@@ -262,7 +262,7 @@ def _check_mode(
         )
 
 
-def _factors(operation: str, scale_factor: Any, n: int) -> list[Any]:
+def factors_of(operation: str, scale_factor: Any, n: int) -> list[Any]:
     """One positive number for each axis: an int, a Fraction or a float."""
     is_sequence = isinstance(scale_factor, Sequence) and not isinstance(scale_factor, str)
     given: list[Any] = list(scale_factor) if is_sequence else [scale_factor] * n

@@ -19,7 +19,7 @@ def axes_of(operation: str, axis: Any, ndim: int) -> tuple[int, ...]:
         return tuple(range(ndim))
     axes = []
     for given in axis if isinstance(axis, tuple | list) else (axis,):
-        number = _integer(operation, "axis", given)
+        number = integer(operation, "axis", given)
         if not -ndim <= number < ndim:
             raise ValueError(f"{operation}: expected an axis of {-ndim} to {ndim - 1} for {ndim} axes but got {number}")
         axes.append(number % ndim)
@@ -36,7 +36,8 @@ def axis_of(operation: str, axis: Any, ndim: int) -> int:
     return axes[0]
 
 
-def _integer(operation: str, name: str, value: Any) -> int:
+def integer(operation: str, name: str, value: Any) -> int:
+    """An integer of any kind, but no truth value."""
     try:
         if isinstance(value, bool):
             raise TypeError
@@ -45,13 +46,23 @@ def _integer(operation: str, name: str, value: Any) -> int:
         raise TypeError(f"{operation}: {name} must be an integer but is {value!r}") from None
 
 
+def integers(operation: str, name: str, value: Any) -> tuple[int, ...]:
+    """An integer or a sequence of integers as a tuple.
+
+    >>> integers("roll", "shift", 6), integers("roll", "shift", [2, 3])
+    ((6,), (2, 3))
+    """
+    is_sequence = (isinstance(value, Sequence) and not isinstance(value, str)) or getattr(value, "ndim", 0) > 0
+    return tuple(integer(operation, name, n) for n in (value if is_sequence else (value,)))
+
+
 def shape_from(operation: str, shape: Any) -> tuple[int, ...]:
     """A shape given as an integer or a sequence of integers.
 
     >>> shape_from("reshape", 6), shape_from("reshape", [2, 3])
     ((6,), (2, 3))
     """
-    return tuple(_integer(operation, "shape", n) for n in (shape if isinstance(shape, tuple | list) else (shape,)))
+    return integers(operation, "shape", shape)
 
 
 def per_axis(operation: str, name: str, value: Any, n: int, minimum: int = 1) -> tuple[int, ...]:
@@ -66,7 +77,7 @@ def per_axis(operation: str, name: str, value: Any, n: int, minimum: int = 1) ->
     values = tuple(value) if isinstance(value, Sequence) and not isinstance(value, str) else (value,) * n
     if len(values) != n:
         raise ValueError(f"{operation}: {name} expects an integer or {n} of them but got {value!r}")
-    numbers = tuple(_integer(operation, name, number) for number in values)
+    numbers = tuple(integer(operation, name, number) for number in values)
     if min(numbers) < minimum:
         raise ValueError(f"{operation}: {name} must be at least {minimum} but is {value!r}")
     return numbers

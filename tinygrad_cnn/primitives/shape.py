@@ -66,6 +66,124 @@ def transpose(x: Any, axes: Any = None) -> Any:
     return _transpose(x, axes=order) if ndim else x
 
 
+def permute(x: Any, axes: Any) -> Any:
+    """The axes in another order, as `transpose` with an order.
+
+    Raises:
+        ValueError: axes that are no permutation of the tensor's.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.permute(tg.tensor([[[1, 2, 3], [4, 5, 6]]]), (2, 0, 1)).shape
+    (3, 1, 2)
+    """
+    ndim = len(shape_of(x))
+    order = axes_of("permute", axes, ndim)
+    if axes is None or len(order) != ndim:
+        raise ValueError(f"permute: expected an order of all {ndim} axes but got {axes}")
+    return _ordered(x, order)
+
+
+def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
+    """Two axes exchanged.
+
+    Raises:
+        ValueError: an axis that is not there.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.swapaxes(tg.tensor([[[1, 2, 3], [4, 5, 6]]]), 0, -1).shape
+    (3, 2, 1)
+    """
+    ndim = len(shape_of(x))
+    first, second = axis_of("swapaxes", axis1, ndim), axis_of("swapaxes", axis2, ndim)
+    order = list(range(ndim))
+    order[first], order[second] = second, first
+    return _ordered(x, tuple(order))
+
+
+def moveaxis(x: Any, source: Any, destination: Any) -> Any:
+    """One axis or several moved to other places; the rest stay in their order.
+
+    Raises:
+        ValueError: an axis that is not there or comes twice, or as many sources as destinations are not given.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.moveaxis(tg.tensor([[[1, 2, 3], [4, 5, 6]]]), 0, -1).shape
+    (2, 3, 1)
+    """
+    ndim = len(shape_of(x))
+    sources, destinations = axes_of("moveaxis", source, ndim), axes_of("moveaxis", destination, ndim)
+    if source is None or destination is None or len(sources) != len(destinations):
+        raise ValueError(f"moveaxis: expected a destination for each source but got {source} and {destination}")
+    order = [axis for axis in range(ndim) if axis not in sources]
+    for place, axis in sorted(zip(destinations, sources, strict=True)):
+        order.insert(place, axis)
+    return _ordered(x, tuple(order))
+
+
+def _ordered(x: Any, order: tuple[int, ...]) -> Any:
+    return x if order == tuple(range(len(order))) else _transpose(x, axes=order)
+
+
+def expand_dims(x: Any, axis: Any) -> Any:
+    """A new axis of size 1, or several, at these places of the result.
+
+    Raises:
+        ValueError: a place that the result does not have, or one that comes twice.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.expand_dims(tg.tensor([1, 2]), (0, -1)).shape
+    (1, 2, 1)
+    """
+    shape = shape_of(x)
+    added = len(axis) if isinstance(axis, tuple | list) else 1
+    if axis is None:
+        raise ValueError("expand_dims: expected an axis or several but got None")
+    axes = axes_of("expand_dims", axis, len(shape) + added)
+    sizes = iter(shape)
+    return reshape(x, tuple(1 if i in axes else next(sizes) for i in range(len(shape) + added)))
+
+
+def squeeze(x: Any, axis: Any = None) -> Any:
+    """Without axes of size 1: this one, these, or by default all there are.
+
+    Raises:
+        ValueError: an axis that is not there, or of another size.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.squeeze(tg.tensor([[[1], [2]]]), axis=0).shape
+    (2, 1)
+    """
+    shape = shape_of(x)
+    axes = axes_of("squeeze", axis, len(shape))
+    if axis is None:
+        axes = tuple(i for i in axes if shape[i] == 1)
+    elif any(shape[i] != 1 for i in axes):
+        raise ValueError(f"squeeze: only an axis of size 1 can be left out, not axis {axis} of shape {shape}")
+    return reshape(x, tuple(n for i, n in enumerate(shape) if i not in axes))
+
+
+def ravel(x: Any) -> Any:
+    """All elements in one axis, in row-major order."""
+    return reshape(x, -1)
+
+
+def flatten(x: Any, start_axis: int = 0, end_axis: int = -1) -> Any:
+    """The axes from `start_axis` to `end_axis` as a single one.
+
+    Raises:
+        ValueError: an axis that is not there, or a start behind the end.
+
+    >>> import tinygrad_cnn as tg
+    >>> tg.flatten(tg.tensor([[[1, 2], [3, 4]]]), 1).shape
+    (1, 4)
+    """
+    shape = shape_of(x) or (1,)
+    start, end = axis_of("flatten", start_axis, len(shape)), axis_of("flatten", end_axis, len(shape))
+    if start > end:
+        raise ValueError(f"flatten: start_axis {start_axis} lies behind end_axis {end_axis} for x of shape {shape}")
+    return reshape(x, (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
+
+
 @primitive(x=lambda dz: dz)  # the engine sums over the axes that were broadcast
 def _broadcast_to(x: Any, *, shape: tuple[int, ...]) -> Any:
     return get_array_module(x).broadcast_to(x, shape)
@@ -85,13 +203,13 @@ def broadcast_to(x: Any, shape: Any) -> Any:
     return _broadcast_to(x, shape=shape)
 
 
-@primitive(x=lambda dz, x_shape, index: _scatter(dz, shape=x_shape, index=index))
+@primitive(x=lambda dz, x_shape, index: scatter(dz, shape=x_shape, index=index))
 def _getitem(x: Any, *, index: Any) -> Any:
     return _with_axes(x)[index]
 
 
 @primitive(dz=lambda g, index: _getitem(g, index=index))
-def _scatter(dz: Any, *, shape: tuple[int, ...], index: Any) -> Any:
+def scatter(dz: Any, *, shape: tuple[int, ...], index: Any) -> Any:
     """Zeros of the shape, with dz added at the index; an element taken twice gets both gradients."""
     xp = get_array_module(dz)
     z = xp.zeros(shape, dtype=backend.dtype_of(dz))
@@ -144,13 +262,18 @@ def concatenate(tensors: Any, axis: int = 0) -> Any:
     >>> tg.concatenate([tg.tensor([1.0]), tg.tensor([2.0, 3.0])]).numpy()
     array([1., 2., 3.], dtype=float32)
     """
+    return joined("concatenate", tensors, axis)
+
+
+def joined(operation: str, tensors: Any, axis: int) -> Any:
+    """Tensors joined along an existing axis; the operation is named where they don't fit."""
     tensors = tuple(tensors)
     if not tensors:
-        raise ValueError("concatenate: expected at least one tensor")
+        raise ValueError(f"{operation}: expected at least one tensor")
     shapes = [shape_of(x) for x in tensors]
-    axis = axis_of("concatenate", axis, len(shapes[0]))
+    axis = axis_of(operation, axis, len(shapes[0]))
     if len({(*shape[:axis], None, *shape[axis + 1 :]) for shape in shapes}) > 1:
-        raise ValueError(f"concatenate: shapes may differ on axis {axis} only but are {', '.join(map(str, shapes))}")
+        raise ValueError(f"{operation}: shapes may differ on axis {axis} only but are {', '.join(map(str, shapes))}")
     starts = [0]
     for shape in shapes:
         starts.append(starts[-1] + shape[axis])

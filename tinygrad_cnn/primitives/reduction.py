@@ -1,4 +1,4 @@
-"""Reductions over axes: sum, mean, max and min. The backward of a sum is a copy to every summand."""
+"""Reductions over axes: sum, mean, var, std, max and min. The backward of a sum is a copy to every summand."""
 
 from __future__ import annotations
 
@@ -7,17 +7,23 @@ from typing import Any
 
 from tinygrad_cnn.backend import get_array_module, is_object, shape_of
 from tinygrad_cnn.engine import primitive
+from tinygrad_cnn.kernels import statistics
 from tinygrad_cnn.primitives.arguments import axes_of
+from tinygrad_cnn.primitives.elementwise import divide, nonzero, where
 from tinygrad_cnn.primitives.shape import broadcast_to, reshape
 
 
-def spread(dz: Any, shape: tuple[int, ...], axis: tuple[int, ...]) -> Any:
+def keep_axes(z: Any, shape: tuple[int, ...], axis: tuple[int, ...]) -> Any:
+    """The result of a reduction with the reduced axes in place, with size 1."""
+    return reshape(z, tuple(1 if i in axis else n for i, n in enumerate(shape)))
+
+
+def spread(dz: Any, x_shape: tuple[int, ...], axis: tuple[int, ...]) -> Any:
     """The gradient of a reduction, given to every element that was reduced."""
-    kept = tuple(1 if i in axis else n for i, n in enumerate(shape))
-    return broadcast_to(reshape(dz, kept), shape)
+    return broadcast_to(keep_axes(dz, x_shape, axis), x_shape)
 
 
-@primitive(x=lambda dz, x_shape, axis: spread(dz, x_shape, axis))
+@primitive(x=spread)
 def _sum(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
     return x.sum(axis=axis, keepdims=keepdims) if shape_of(x) else x
 
@@ -41,11 +47,89 @@ def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return _sum(x, axis=axes_of("sum", axis, len(shape_of(x))), keepdims=keepdims)
 
 
+@primitive(x=lambda dz, x_shape, axis: spread(divide(dz, statistics.count(x_shape, axis)), x_shape, axis))
+def _mean(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
+    return statistics.mean(x, axis, keepdims)
+
+
 def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """The mean over an axis, several, or all: sum / n; dx = dz / n. Arguments and errors as `sum`."""
+    """The mean over an axis, several, or all: sum(x) / n; dx = dz / n. Arguments and errors as `sum`."""
+    return _mean(x, axis=axes_of("mean", axis, len(shape_of(x))), keepdims=keepdims)
+
+
+@primitive(x=lambda dz, axis: _deviations(dz, axis=axis))  # the Jacobian, 1 - 1/n, is symmetric
+def _deviations(x: Any, *, axis: tuple[int, ...]) -> Any:
+    """x - mean(x)."""
+    return statistics.deviations(x, axis)
+
+
+def _d_var(dz: Any, x: Any, x_shape: tuple[int, ...], axis: tuple[int, ...], ddof: float) -> Any:
+    return spread(divide(2 * dz, statistics.count(x_shape, axis) - ddof), x_shape, axis) * _deviations(x, axis=axis)
+
+
+@primitive(x=_d_var)
+def _var(x: Any, *, axis: tuple[int, ...], keepdims: bool, ddof: float) -> Any:
+    return statistics.variance(x, axis, keepdims, ddof)
+
+
+def var(x: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Any:
+    """The variance over an axis, several, or all: sum((x - mean)**2) / (n - ddof); dx = 2 dz (x - mean) / (n - ddof).
+
+    The mean is taken off first, and what rounding left of it: nothing cancels, however far x lies from zero.
+
+    Args:
+        x: any shape.
+        axis: an integer, a tuple of integers, or None for all axes.
+        ddof: 0 for the mean square deviation, as in NumPy; 1 for the unbiased estimate from a sample, which is the
+            default of PyTorch (there `correction`).
+        keepdims: leave the reduced axes in place with size 1.
+
+    Raises:
+        ValueError: an axis that is not there or comes twice, a ddof that is not below the number of elements.
+
+    >>> import tinygrad_cnn as tg
+    >>> x = tg.tensor([10000.0, 10001.0, 10002.0])
+    >>> tg.var(x, ddof=1).item(), round(tg.var(x).item(), 4)
+    (1.0, 0.6667)
+    """
+    return _var(x, axis=_with_freedom("var", x, axis, ddof), keepdims=keepdims, ddof=ddof)
+
+
+def _d_std(dz: Any, x: Any, z: Any, x_shape: tuple[int, ...], axis: tuple[int, ...], ddof: float) -> Any:
+    slope = where(z == 0, 0, divide(dz, nonzero(z) * (statistics.count(x_shape, axis) - ddof)))
+    return spread(slope, x_shape, axis) * _deviations(x, axis=axis)
+
+
+@primitive(x=_d_std)
+def _std(x: Any, *, axis: tuple[int, ...], keepdims: bool, ddof: float) -> Any:
+    return statistics.standard_deviation(x, axis, keepdims, ddof)
+
+
+def std(x: Any, axis: Any = None, ddof: float = 0, keepdims: bool = False) -> Any:
+    """The standard deviation over an axis, several, or all: sqrt(var(x)); dx = dz (x - mean) / ((n - ddof) z).
+
+    Where all elements are equal it has a kink, as |x| at 0. The gradient there is 0, the subgradient of least norm, as
+    in PyTorch. Arguments and errors as `var`; exact numbers have no root (TypeError).
+
+    >>> import tinygrad_cnn as tg
+    >>> x = tg.tensor([[1.0, 3.0], [5.0, 5.0]], requires_grad=True)
+    >>> z = tg.std(x, axis=1)
+    >>> z.tolist(), tg.grad(z.sum(), x)[0].tolist()
+    ([1.0, 0.0], [[-0.5, 0.5], [0.0, 0.0]])
+    """
+    return _std(x, axis=_with_freedom("std", x, axis, ddof), keepdims=keepdims, ddof=ddof)
+
+
+def _with_freedom(operation: str, x: Any, axis: Any, ddof: float) -> tuple[int, ...]:
+    """The axes, over which there must be more than `ddof` elements."""
     shape = shape_of(x)
-    axes = axes_of("mean", axis, len(shape))
-    return _sum(x, axis=axes, keepdims=keepdims) / math.prod(shape[i] for i in axes)
+    axes = axes_of(operation, axis, len(shape))
+    n = statistics.count(shape, axes)
+    if not n > ddof:
+        raise ValueError(
+            f"{operation}: ddof must be below the number of elements, {n}, but is {ddof} (shape {shape}, axis {axis})"
+        )
+    return axes
 
 
 def _best(x: Any, axis: tuple[int, ...], keepdims: bool, ties: str, sign: int) -> tuple[Any, Any]:

@@ -3,44 +3,14 @@
 from __future__ import annotations
 
 import math
-from numbers import Rational, Real
 from typing import Any
 
-import numpy as np
-
-from tinygrad_cnn.backend import get_array_module, is_object, shape_of
-from tinygrad_cnn.engine import Variable, primitive
-from tinygrad_cnn.kernels import elementary
+from tinygrad_cnn.backend import shape_of
 from tinygrad_cnn.primitives.arguments import spatial_shape
-from tinygrad_cnn.primitives.elementwise import abs, sign, where
+from tinygrad_cnn.primitives.elementwise import abs
 from tinygrad_cnn.primitives.maxpool import max_of_windows, pool_windows, unfold_windows
+from tinygrad_cnn.primitives.norm import check_root, exponent, norm_over
 from tinygrad_cnn.primitives.reduction import sum
-from tinygrad_cnn.primitives.shape import reshape
-
-
-def _dv(dz: Any, v: Any, z: Any, p: Any) -> Any:
-    """dV = dZ sign(V) (|V| / Z)**(p-1), which is dZ V / Z for p = 2; 0, in every order, where Z is 0."""
-    z, dz = (reshape(each, (*shape_of(z), 1)) for each in (z, dz))
-    ratio = where(z == 0, 0, v) / where(z == 0, 1, z)
-    if p == 2:
-        return dz * ratio
-    return dz * sign(v) * where(v == 0, 1, abs(ratio)) ** (p - 1)
-
-
-@primitive(v=_dv)
-def norm_of_rows(v: Any, *, p: Any) -> Any:
-    """Z[..., i] = (the sum of |V[..., i, j]|**p over j)**(1/p)."""
-    xp = get_array_module(v)
-    if is_object(v):
-        total = (v * v if p == 2 else xp.abs(v) ** p).sum(axis=-1)
-        return elementary.sqrt(total) if p == 2 else elementary.exp(elementary.log(total) / p)
-    if v.dtype.kind in "biu":
-        v = v.astype(np.float64)
-    magnitudes = xp.abs(v)
-    # Divided by the largest, no power overflows, nor do all of them vanish.
-    largest = magnitudes.max(axis=-1, keepdims=True)
-    scale = xp.where((largest > 0) & (largest < np.inf), largest, xp.ones_like(largest))
-    return ((magnitudes / scale) ** p).sum(axis=-1) ** (1 / p) * scale[..., 0]
 
 
 def lp_pool2d(x: Any, norm_type: Any, kernel_size: Any, stride: Any = None, ceil_mode: bool = False) -> Any:
@@ -94,7 +64,7 @@ def _lp_pool(
     operation: str, n: int, x: Any, norm_type: Any, kernel_size: Any, stride: Any, ceil_mode: bool
 ) -> Any:
     size = spatial_shape(operation, "x", shape_of(x), n)
-    p = exponent(operation, norm_type)
+    p = exponent(operation, "norm_type", norm_type)
     kernel, stride, padding, dilation = pool_windows(operation, n, size, kernel_size, stride, 0, 1, ceil_mode)
     windows: dict[str, Any] = {"kernel": kernel, "stride": stride, "padding": padding, "dilation": dilation}
     if p == math.inf:
@@ -102,27 +72,5 @@ def _lp_pool(
     over_window = tuple(range(2 + n, 2 + 2 * n))
     if p == 1:
         return sum(unfold_windows(abs(x), **windows), axis=over_window)
-    _check_roots(operation, p, x._array if isinstance(x, Variable) else x)
-    v = unfold_windows(x, **windows)
-    return norm_of_rows(reshape(v, (*shape_of(v)[: 2 + n], math.prod(kernel))), p=p)
-
-
-def _check_roots(operation: str, p: Any, array: Any) -> None:
-    """Refuse exact numbers, of which a root is none."""
-    if isinstance(array, np.ndarray) and is_object(array):
-        for value in array.flat:
-            if isinstance(value, Rational):
-                raise TypeError(
-                    f"{operation}: the {p}-norm has no exact value for {type(value).__name__} {value}; use float64, or "
-                    "norm_type 1 or inf"
-                )
-
-
-def exponent(operation: str, norm_type: Any) -> Any:
-    """The p of a norm, checked: an integer as such, any other number as a float."""
-    if not isinstance(norm_type, Real) or isinstance(norm_type, bool):
-        raise TypeError(f"{operation}: norm_type must be a number but is {norm_type!r}")
-    p = float(norm_type)
-    if not p > 0:
-        raise ValueError(f"{operation}: norm_type must be positive but is {norm_type!r}")
-    return int(p) if p.is_integer() else p
+    check_root(operation, p, x)
+    return norm_over(unfold_windows(x, **windows), axis=over_window, keepdims=False, p=p)

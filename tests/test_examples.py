@@ -51,3 +51,12 @@ def test_digits(capsys):
     out = capsys.readouterr().out
     assert out.startswith("DigitsCNN(  # 9,930 parameters")
     assert out.count("epoch ") == 8
+
+
+def test_first_example(tmp_path, capsys):
+    pytest.importorskip("graphviz")
+    assert load("first_example")["main"](tmp_path)
+    printed = capsys.readouterr().out
+    assert "[[2., 0.]" in printed
+    assert "passed  dK" in printed
+    assert {path.name for path in tmp_path.iterdir()} & {"first_example.svg", "first_example.dot"}

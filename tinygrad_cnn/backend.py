@@ -246,7 +246,7 @@ def _is_no_number(value: Any) -> bool:
 
 
 def as_operand(data: list[Any] | tuple[Any, ...], others: list[Any]) -> Any:
-    """A sequence as an array beside other operands: on their device, and in their floating-point dtype as numbers are."""
+    """A sequence as an array beside other operands: on their device, and in their floating-point dtype as numbers."""
     if not others:
         return as_array(data)
     dtype = dtype_of(others[0])

@@ -11,7 +11,10 @@ from tinygrad_cnn import __version__
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status: 0, 1 where a check failed, 2 for a wrong option, 130 for Ctrl-C."""
+    """Run the command line and return the exit status.
+
+    It is 0, or 1 where a check failed, 2 for a wrong option, device or folder, and 130 for Ctrl-C.
+    """
     options = _parser().parse_args(arguments)
     try:
         return int(options.run(options))

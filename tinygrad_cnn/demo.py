@@ -99,7 +99,7 @@ def _train(model: DigitsCNN, digits: Any, epochs: int, seed: int) -> list[Finish
 
 
 def _verify(model: DigitsCNN, digits: Any) -> bool:
-    """Prove dX, dK and dB of the first layer on two test images, with the gradient that the trained network sends back."""
+    """Prove dX, dK and dB of the first layer on two test images, with the gradient that the network sends back."""
     images = tg.tensor(digits.test_images[:2])
     z = model.conv1(images).retain_grad()
     tg.cross_entropy(model.after_first(z), digits.test_labels[:2]).backward()

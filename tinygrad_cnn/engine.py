@@ -182,10 +182,12 @@ class Node:
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """The shape of the result."""
         return backend.shape_of(self.value)
 
     @property
     def dtype(self) -> np.dtype[Any]:
+        """The dtype of the result."""
         return backend.dtype_of(self.value)
 
     @property

@@ -51,8 +51,9 @@ def _dispatched(definition: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(definition)
     def compute(array: Any, *arguments: Any) -> Any:
-        if fast is not None and isinstance(array, np.ndarray) and array.dtype.kind == "f" and not _only_definitions.get():
-            return fast(array, *arguments)
+        is_fit = fast is not None and isinstance(array, np.ndarray) and array.dtype.kind == "f"
+        if is_fit and not _only_definitions.get():
+            return fast(array, *arguments)  # type: ignore[misc]
         return definition(array, *arguments)
 
     return compute

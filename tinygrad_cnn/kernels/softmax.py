@@ -11,7 +11,7 @@ from tinygrad_cnn.kernels.elementary import exp, log
 
 
 def shifted(x: Any, axis: int) -> Any:
-    """x minus its maximum along the axis, which keeps exp from overflowing; symbols, which have no order, as they are."""
+    """x minus its maximum along the axis, so that exp does not overflow; symbols, which have no order, as they are."""
     try:
         return x - x.max(axis=axis, keepdims=True)
     except TypeError:

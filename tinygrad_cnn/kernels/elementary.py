@@ -19,6 +19,7 @@ import numpy as np
 
 from tinygrad_cnn.backend import dtype_of, get_array_module, is_object, shape_of
 
+_SCALAR: Any = np.generic  # whose type has no operators; its subclasses have them
 _OF_NUMPY = (np.ndarray, np.generic)
 
 _SYMPY_NAMES = {
@@ -162,7 +163,7 @@ def relu(x: Any) -> Any:
         return np.frompyfunc(lambda value: value if value > 0 else 0 * value, 1, 1)(x)
     if isinstance(x, np.ndarray):
         return np.maximum(x, _zero(x.dtype))
-    if isinstance(x, np.generic):
+    if isinstance(x, _SCALAR):
         return x if x > 0 or x != x else type(x)(0)
     return get_array_module(x).maximum(x, 0)
 
@@ -177,7 +178,7 @@ def sign(x: Any) -> Any:
     """-1, 0 or 1."""
     if isinstance(x, np.ndarray) and not is_object(x):
         return np.sign(x)
-    if isinstance(x, np.generic):
+    if isinstance(x, _SCALAR):
         return type(x)(1) if x > 0 else type(x)(-1) if x < 0 else x - x  # 0, or NaN for NaN
     if is_object(x):
         return 1 * (x > 0) - 1 * (x < 0)

@@ -16,6 +16,7 @@ from tests.primitives.test_adaptive_pool import FRACTIONAL, samples
 from tests.primitives.test_resampling import CASES as INTERPOLATIONS
 from tests.primitives.test_unfold import CASES as UNFOLDINGS
 from tests.window_cases import POOLINGS, by_name, each
+from tinygrad_cnn import nn
 
 pytestmark = pytest.mark.torch
 
@@ -179,3 +180,45 @@ def test_the_gradient_of_max_unpool():
         lambda x: functional.max_unpool2d(x, torch.tensor(indices), 2),
         normals(indices.shape, 2),
     )
+
+
+# Layers
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "shape"),
+    [
+        ("Upsample", (None, 2), (2, 3, 4)),
+        ("Upsample", ((5, 7), None, "bilinear", True), (2, 3, 4, 3)),
+        ("Upsample", (None, (1.5, 2.0, 0.6), "trilinear", False, True), (1, 2, 3, 2, 5)),
+        ("UpsamplingNearest2d", (None, 2), (2, 3, 4, 3)),
+        ("UpsamplingBilinear2d", (7,), (2, 3, 4, 3)),
+        ("PixelShuffle", (2,), (2, 8, 3, 4)),
+        ("PixelUnshuffle", (2,), (2, 3, 4, 6)),
+        ("Unfold", ((3, 2), 2, 1, (1, 2)), (2, 3, 6, 5)),
+        ("Fold", ((4, 5), 2, 1, 1, (2, 1)), (2, 8, 18)),
+        ("AdaptiveAvgPool1d", (3,), (2, 3, 7)),
+        ("AdaptiveAvgPool2d", ((None, 2),), (2, 3, 5, 3)),
+        ("AdaptiveAvgPool3d", (2,), (1, 2, 3, 4, 3)),
+        ("AdaptiveMaxPool1d", (3,), (2, 3, 7)),
+        ("AdaptiveMaxPool2d", ((2, 3),), (2, 3, 5, 4)),
+        ("AdaptiveMaxPool3d", (2,), (1, 2, 3, 4, 3)),
+        ("LPPool1d", (2, 3, 2), (2, 3, 7)),
+        ("LPPool2d", (2, (2, 3)), (2, 3, 5, 6)),
+        ("LPPool3d", (4, 2, 1), (1, 2, 3, 4, 3)),
+        ("FractionalMaxPool2d", (2, (3, 4), None, False, samples((2, 3))), (2, 3, 6, 7)),
+        ("MaxPool2d", (3, 2, 1, 1, False, True), (2, 3, 6, 7)),
+    ],
+)
+def test_layers_take_the_same_arguments_and_give_the_same(name, arguments, shape):
+    torch_arguments = [torch.tensor(a) if isinstance(a, np.ndarray) else a for a in arguments]
+    ours, theirs = getattr(nn, name)(*arguments), getattr(torch.nn, name)(*torch_arguments)
+    assert_same(ours, theirs, normals(shape, 1), tolerance=1e-12)
+
+
+def test_unpooling_layers_take_the_same_arguments_and_give_the_same():
+    x = distinct((2, 3, 7, 9), 1)
+    pool, unpool = nn.MaxPool2d(3, 2, 1, 1, True), nn.MaxUnpool2d(3, 2, 1)
+    torch_pool, torch_unpool = torch.nn.MaxPool2d(3, 2, 1, 1, True), torch.nn.MaxUnpool2d(3, 2, 1)
+    assert_equal(unpool(*pool(x)), torch_unpool(*torch_pool(torch.tensor(x))).numpy())
+    assert_equal(unpool(*pool(x), (8, 9)), torch_unpool(*torch_pool(torch.tensor(x)), (8, 9)).numpy())

@@ -66,7 +66,7 @@ def covered(function, operands):
 
 
 def elementwise_row(definition):
-    """The primitive at the first operands where what it makes is finite; None for one that is no elementwise function."""
+    """The primitive at the first operands where what it makes is finite; None for what is not elementwise."""
     if definition.option_names or definition.is_variadic or definition.auxiliary:
         return None
     for x in ELEMENTWISE:
@@ -133,6 +133,8 @@ def _rows():
         row("matmul", normals((2, 1, 3, 2), 34), normals((4, 2, 5), 35)),
         row("matmul", normals((1, 1), 36), normals(1, 37)),
         row("matmul", normals((2, 0), 38), normals((0, 3), 39)),
+        row("einsum", "nij,njk->nik", normals((2, 3, 2), 60), normals((1, 2, 4), 61)),
+        row("einsum", "ii,ij->j", normals((3, 3), 62), normals((3, 2), 63)),
         row("linear", normals((2, 3, 4), 40), normals((5, 4), 41), normals(5, 42)),
         row("linear", normals((3, 4), 43), normals((5, 4), 44)),
         row("batch_norm", channels, None, None, normals(3, 45), normals(3, 46), training=True, eps=0.1),
@@ -147,7 +149,8 @@ def _rows():
         row("mean", channels),
         *(row("max", distinct((2, 3, 4), 50), axis=(0, 2), ties=ties) for ties in ("first", "split")),
         *(row("min", distinct((2, 3, 4), 51), axis=1, keepdims=True, ties=ties) for ties in ("first", "split")),
-        *(row(name, ELEMENTWISE[0], ELEMENTWISE[1] + 0.03, ties=ties) for name in ("maximum", "minimum") for ties in ("first", "split")),
+        *(row("maximum", ELEMENTWISE[0], ELEMENTWISE[1] + 0.03, ties=ties) for ties in ("first", "split")),
+        *(row("minimum", ELEMENTWISE[0], ELEMENTWISE[1] + 0.03, ties=ties) for ties in ("first", "split")),
         row("var", channels, axis=(0, 2), ddof=1),
         row("std", channels, axis=(0, 2), keepdims=True),
         row("norm", channels, axis=(1, 2)),
@@ -177,7 +180,7 @@ def _rows():
         row("power", ELEMENTWISE[2], ELEMENTWISE[0]),
         ("cube", lambda x: x**3, (ELEMENTWISE[0],)),
         ("broadcasting", lambda x, y: x * y - y / x + x, (normals((2, 1, 3), 53) + 3, normals((4, 1), 54))),
-        ("concatenate", lambda *xs: tg.concatenate(xs, 1), (normals((2, 1), 55), normals((2, 3), 56), normals((2, 0), 57))),
+        ("concatenate", lambda *xs: tg.concatenate(xs, 1), [normals((2, n), 55 + n) for n in (1, 3, 0)]),
         ("stack", lambda *xs: tg.stack(xs), (normals((2, 1), 58), normals((2, 1), 59))),
     ]
     return [each for each in rows if each is not None]

@@ -98,7 +98,8 @@ def test_names_of_the_checks():
     bias = tg.tensor(1.0, requires_grad=True)
     assert [check.name for check in tg.verify.gradcheck(lambda x, weight: x * weight, [x, y])] == ["x", "weight"]
     assert [check.name for check in tg.verify.gradcheck(lambda *xs: xs[0] * xs[1], (x, y))] == ["xs[0]", "xs[1]"]
-    assert [check.name for check in tg.verify.gradcheck(lambda a, *b: a * b[0] + b[1], (x, y, bias))] == ["a", "b[0]", "b[1]"]
+    report = tg.verify.gradcheck(lambda a, *b: a * b[0] + b[1], (x, y, bias))
+    assert [check.name for check in report] == ["a", "b[0]", "b[1]"]
     report = tg.verify.gradcheck(lambda x, dz: x * dz, (x, y), order=2)
     assert [check.name for check in report] == ["x", "dz", "x, order 2", "dz, order 2", "dz', order 2"]
     assert tg.verify.gradcheck(tg.tanh, x).title == "gradcheck of tanh"
@@ -290,7 +291,7 @@ def test_kinks_are_in_the_json():
 
 
 def test_no_input_that_requires_a_gradient():
-    with pytest.raises(ValueError, match="gradcheck: expected an input that requires a gradient but none of the 2 does"):
+    with pytest.raises(ValueError, match=r"^gradcheck: expected an input that requires a gradient but none of"):
         tg.verify.gradcheck(lambda x, y: x, (tg.tensor(1.0), 2.0))
 
 

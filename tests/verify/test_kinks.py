@@ -151,6 +151,13 @@ def test_near_a_kink_there_is_none(distance):
         assert not check.kinks
 
 
+@pytest.mark.parametrize("distance", [0.0, 1e-17, 1e-15, 1e-12, 1e-10, -1e-10, -1e-16])
+def test_kink_too_near_to_tell_is_no_false_alarm(distance):
+    """0.1 + 0.2 - 0.3 is not 0: what is tied but for rounding."""
+    report, _ = check_of(lambda x: tg.relu(x - 0.3), [0.3 + distance, 0.1 + 0.2, 5.0])
+    assert report, str(report)
+
+
 @pytest.mark.parametrize("distance", [1e-2, 1e-5, 1e-7])
 def test_near_a_kink_a_wrong_gradient_fails(distance):
     report, check = check_of(lambda x: tg.relu(x).detach() + 0.5 * x, [distance, 1.0])
@@ -175,7 +182,7 @@ def test_no_derivative(function, x, arithmetic):
 
 
 def test_smooth_function_of_two_kinks_has_one_gradient():
-    """relu(x) - relu(-x) is x: its derivative at 0 is 1, and automatic differentiation gives 0 (Kakade and Lee 2018)."""
+    """relu(x) - relu(-x) is x: its derivative at 0 is 1, automatic differentiation gives 0 (Kakade and Lee 2018)."""
     report, check = check_of(lambda x: tg.relu(x) - tg.relu(-x), [0.0, 1.0])
     assert not report
     assert check.wrong.tolist() == [True, False]

@@ -1,4 +1,4 @@
-"""Every primitive with a gradient by gradcheck, first and second order: one of three oracles, beside loops and PyTorch."""
+"""Every primitive with a gradient by gradcheck, in both orders: one of three oracles, beside loops and PyTorch."""
 
 import pytest
 

@@ -159,9 +159,9 @@ def cube_with_constant_gradient(x):
     return x * x * x
 
 
-@primitive(x=lambda dz, x: _held(dz) * tg.cos(x) if hasattr(tg, "cos") else _held(dz) * (1 - tg.tanh(x) ** 2))
+@primitive(x=lambda dz, z: _held(dz) * (1 - z * z))
 def ignores_its_incoming_gradient(x):
-    return np.sin(x) if hasattr(tg, "cos") else np.tanh(x)
+    return np.tanh(x)
 
 
 @primitive(dz=lambda g, x: 2 * g * x, x=lambda g, dz: g * dz)
@@ -169,7 +169,7 @@ def gradient_of_square(dz, x):
     return 2 * dz * x
 
 
-@primitive(x=lambda dz, x: gradient_of_square(dz, x))
+@primitive(x=gradient_of_square)
 def square_with_wrong_second_derivative(x):
     return x * x
 
@@ -266,7 +266,7 @@ def test_tolerance():
 @pytest.mark.parametrize("arithmetic", ["auto", "float64"])
 def test_scale_of_the_input(scale, arithmetic):
     x = tensors(scale * normals((3, 4), 0))
-    for right in (lambda x: x * x, lambda x: tg.relu(x), lambda x: x / tg.sqrt((x * x).sum())):
+    for right in (lambda x: x * x, tg.relu, lambda x: x / tg.sqrt((x * x).sum())):
         report = tg.verify.gradcheck(right, x, arithmetic=arithmetic)
         assert report, str(report)
         assert not report["x"].kinks

@@ -56,14 +56,14 @@ def exact(array: Any) -> Any:
 
 
 def _fraction(value: Any, index: tuple[int, ...]) -> Fraction:
+    if isinstance(value, np.generic):
+        value = value.item()  # Python's numbers: a fraction of NumPy's integers would overflow
     try:
-        # NumPy's numbers know their ratio of integers too, except its integers and bools.
+        # What is still NumPy's own is a longdouble.
         return Fraction(value) if isinstance(value, Rational | float) else Fraction(*value.as_integer_ratio())
     except (ValueError, OverflowError):
         raise ValueError(f"exact: no fraction equals {value} at index {index}") from None
     except (AttributeError, TypeError):
-        if isinstance(value, np.bool_):
-            return Fraction(int(value))
         raise TypeError(f"exact: expected real numbers but got {type(value).__name__} at index {index}") from None
 
 
@@ -126,7 +126,7 @@ def conv2d_formulas(
     products = {"dX": filters // groups * prod(kernel), "dK": upstream.size // filters, "dB": upstream.size // filters}
     for name in expected:
         # The largest sum of |a b|, and a hair for the rounding of that sum itself.
-        bound = products[name] * np.finfo(dtype).eps * float(magnitudes[name].max(initial=0)) * (1 + 1e-6)
+        bound = products[name] * float(np.finfo(dtype).eps) * float(magnitudes[name].max(initial=0)) * (1 + 1e-6)
         checks.append(_rounding(f"{name} in {dtype}", expected[name], rounded[name], bound, dtype, device))
     return Report(_TITLE, tuple(checks))
 

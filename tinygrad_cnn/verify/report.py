@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from numbers import Rational
 from typing import Any
 from xml.etree import ElementTree
 
@@ -240,13 +241,21 @@ def _difference(expected: Any, actual: Any) -> Any:
         with np.errstate(invalid="ignore", over="ignore"):
             difference = np.subtract(actual, expected, dtype=wide)
             return np.asarray(np.where(actual == expected, 0, difference))  # infinity - infinity would be NaN
-    return np.asarray(actual.astype(object) - expected.astype(object), dtype=object)
+    return np.asarray(np.frompyfunc(_minus, 2, 1)(actual.astype(object), expected.astype(object)), dtype=object)
+
+
+def _minus(actual: Any, expected: Any) -> Any:
+    """The difference of two objects: exact between a float and a fraction, 0 between equal infinities."""
+    if isinstance(actual, Rational) and isinstance(expected, float) and math.isfinite(expected):
+        expected = Fraction(expected)
+    elif isinstance(expected, Rational) and isinstance(actual, float) and math.isfinite(actual):
+        actual = Fraction(actual)
+    return 0 if isinstance(actual, float) and actual == expected else actual - expected
 
 
 def _exceeds(difference: Any, tolerance: float) -> Any:
-    if difference.dtype == object:
-        return np.asarray(np.frompyfunc(lambda value: not abs(value) <= tolerance, 1, 1)(difference), dtype=bool)
-    return ~(abs(difference) <= tolerance)  # NaN is wrong too
+    with np.errstate(invalid="ignore"):
+        return ~np.asarray(abs(difference) <= tolerance, dtype=bool)  # NaN is wrong too
 
 
 def _summary(expected: Any, actual: Any, difference: Any, wrong: Any) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 
@@ -44,6 +44,11 @@ class Slope:
         """The mean of both, which is the central difference."""
         return (self.below + self.above) / 2
 
+    @property
+    def gap(self) -> float:
+        """By how much they differ."""
+        return abs(self.above - self.below)
+
 
 FINER = 10.0
 """Each step is that many times smaller than the one before."""
@@ -71,43 +76,59 @@ def by_differences(
     largest = largest_step(eps, scale)
     step = min(max(precision, 10 * noise_at_1 / (precision * magnitude)), largest) if magnitude > 0 else largest
     smallest = min(step, eps**0.5) / 100
-    middles: list[float] = []
-    gaps: list[float] = []
-    above = below = noise = math.nan
+    slopes: list[Slope] = []
     kink = None
     while step >= smallest:
-        above_before, below_before = above, below
-        above, below, noise = change(step) / step, -change(-step) / step, noise_at_1 / step
-        middles.append((above + below) / 2)
-        gaps.append(abs(above - below))
-        size = max(abs(above), abs(below), magnitude)
-        is_drowned = len(middles) > 2 and noise > size / 10  # smaller steps show rounding alone
-        if kink is not None and is_drowned:
+        noise = noise_at_1 / step
+        found = Slope(-change(-step) / step, change(step) / step, noise, step, "unsettled")
+        size = max(abs(found.below), abs(found.above), magnitude)
+        is_drowned = len(slopes) > 1 and noise > size / 10  # smaller steps show rounding alone
+        if is_drowned and kink is not None:
             break
         near = precision * size + noise
-        moved = abs(middles[-1] - middles[-2]) if len(middles) > 1 else math.inf
-        if moved <= near and (gaps[-1] <= near or gaps[-1] <= gaps[-2] / 2):
-            return Slope(middles[-1], middles[-1], noise + moved, step, "smooth")
-        if abs(above - above_before) <= near and abs(below - below_before) <= near:
-            kink = Slope(below, above, near, step, "kink")
-            if step <= precision:  # a larger one may still reach over a kink nearby
-                return kink
+        if slopes and math.isfinite(size):
+            before = slopes[-1]
+            moved = abs(found.middle - before.middle)
+            if moved <= near and (found.gap <= near or found.gap <= before.gap / 2):
+                if noise / FINER + 2 * moved < noise + moved:
+                    return _smooth(before, noise / FINER + 2 * moved)
+                return _smooth(found, noise + moved)
+            if abs(found.above - before.above) <= near and abs(found.below - before.below) <= near:
+                kink = replace(found, uncertainty=near, kind="kink")
+                if step <= precision:  # a larger one may still reach over a kink nearby
+                    return kink
+        slopes.append(found)
         if is_drowned:
             break
         step /= FINER
-    if kink is None and _shrink(gaps) and _shrink([abs(b - a) for a, b in pairwise(middles)]):
-        return Slope(middles[-1], middles[-1], noise + 2 * abs(middles[-1] - middles[-2]), step * FINER, "smooth")
-    return kink or Slope(below, above, noise, step, "unsettled")
+    return kink or _slow_to_settle(slopes, precision)
 
 
-def largest_step(eps: float, scale: float) -> float:
-    """The largest first step: the cube root of eps, of the line's unit or of the variable's, whichever is larger."""
-    return float(eps ** (1 / 3) * max(1.0, 1 / scale))
+def _slow_to_settle(slopes: list[Slope], precision: float) -> Slope:
+    """What slopes that have not settled tell."""
+    first, last = slopes[0], slopes[-1]
+    moved = [abs(b.middle - a.middle) for a, b in pairwise(slopes)]
+    if _shrink([slope.gap for slope in slopes]) and _shrink(moved):
+        return _smooth(last, last.uncertainty + 2 * moved[-1])
+    # A kink so near that only the last steps don't reach over it: the first one shows both of its slopes.
+    near = precision * max(abs(first.low), abs(first.high)) + last.uncertainty
+    if first.gap > near and all(first.low - near <= s.low and s.high <= first.high + near for s in slopes):
+        return replace(first, uncertainty=near, kind="kink")
+    return last
+
+
+def _smooth(slope: Slope, uncertainty: float) -> Slope:
+    return Slope(slope.middle, slope.middle, uncertainty, slope.step, "smooth")
 
 
 def _shrink(values: list[float]) -> bool:
     """Whether the last three are each at most half of the one before: they go to 0."""
     return len(values) > 2 and values[-1] <= values[-2] / 2 <= values[-3] / 4
+
+
+def largest_step(eps: float, scale: float) -> float:
+    """The largest first step: the cube root of eps, of the line's unit or of the variable's, whichever is larger."""
+    return float(eps ** (1 / 3) * max(1.0, 1 / scale))
 
 
 def by_complex_step(imaginary: Callable[[float], float], rounding: float, eps: float, step: float) -> Slope:

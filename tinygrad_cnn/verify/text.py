@@ -90,7 +90,7 @@ def _side_by_side(check: Any, positions: Any) -> list[str]:
         column = [title, *rows]
         wide = max(map(len, column))
         parts.append([line.ljust(wide) for line in column])
-    return ["   ".join(line) for line in zip(*parts, strict=True)]
+    return ["   ".join(line).rstrip() for line in zip(*parts, strict=True)]
 
 
 def _entries(check: Any) -> list[str]:
@@ -100,7 +100,7 @@ def _entries(check: Any) -> list[str]:
     indices = [f"*{excerpt.index(check.wrong.shape, i)}" for i in positions]
     rows += zip(indices, *excerpt.columns(check, positions), strict=True)
     widths = [max(len(row[i]) for row in rows) for i in range(4)]
-    lines = ["   ".join(cell.ljust(wide) for cell, wide in zip(row, widths, strict=True)) for row in rows]
+    lines = ["   ".join(cell.ljust(wide) for cell, wide in zip(row, widths, strict=True)).rstrip() for row in rows]
     if count > len(positions):
         lines.append(f"the worst {len(positions)} of {count}")
     return lines

@@ -15,7 +15,23 @@ import numpy as np
 
 from tinygrad_cnn.backend import device_of, dtype_of, get_array_module, read_only, shape_of
 from tinygrad_cnn.engine import Variable
-from tinygrad_cnn.primitives import elementwise, logic, matmul, padding, piecewise, reduction, shape, trigonometric
+from tinygrad_cnn.primitives import (
+    einsum,
+    elementwise,
+    indexing,
+    joining,
+    linear_algebra,
+    logic,
+    matmul,
+    norm,
+    padding,
+    piecewise,
+    products,
+    reduction,
+    searching,
+    shape,
+    trigonometric,
+)
 
 
 def _compared(method: str, reflected: str) -> Callable[[Any, Any], Any]:
@@ -61,6 +77,9 @@ _REDUCTIONS: dict[Any, Callable[..., Any]] = {
     np.add: reduction.sum,
     np.maximum: reduction.max,
     np.minimum: reduction.min,
+    np.multiply: products.prod,
+    np.logical_and: searching.all,
+    np.logical_or: searching.any,
 }
 
 
@@ -97,16 +116,26 @@ def _reducing(function: Callable[..., Any]) -> Callable[..., Any]:
     return reduce
 
 
+def _varying(function: Callable[..., Any]) -> Callable[..., Any]:
+    def vary(a: Any, axis: Any = None, *, ddof: float = 0, keepdims: bool = False) -> Any:
+        return function(a, axis, ddof, keepdims)
+
+    return vary
+
+
 def _clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None) -> Any:
     return piecewise.clip(a, min if a_min is None else a_min, max if a_max is None else a_max)
 
 
-def _dot(a: Any, b: Any) -> Any:
-    if not shape_of(a) or not shape_of(b):
-        return elementwise.multiply(a, b)
-    if len(shape_of(b)) <= 2:
-        return matmul.matmul(a, b)
-    raise TypeError(f"np.dot: b may have up to 2 axes for tensors but its shape is {shape_of(b)}; use tg.matmul")
+def _einsum(*operands: Any, optimize: Any = None) -> Any:
+    return einsum.einsum(*operands)  # which finds the order by itself
+
+
+def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
+    axes = len(shape_of(x)) if axis is None else len(axis) if isinstance(axis, tuple) else 1
+    if ord is not None and axes == 2:
+        raise TypeError("np.linalg.norm: a norm of matrices is not recorded; use tg.norm, whose axes are one vector")
+    return norm.norm(x, 2 if ord is None else ord, axis, keepdims)
 
 
 def _pad(array: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any = 0) -> Any:
@@ -166,20 +195,31 @@ _OF_VALUES = (
 _FUNCTIONS: dict[Any, Callable[..., Any]] = {
     **_by_name(
         (shape, "broadcast_to concatenate expand_dims flip moveaxis ravel reshape squeeze stack swapaxes transpose"),
+        (joining, "array_split hstack repeat roll split tile vstack"),
+        (indexing, "diagonal take take_along_axis tril triu"),
+        (linear_algebra, "dot inner outer tensordot trace vdot"),
+        (products, "cumprod cumsum"),
         (elementwise, "where"),
         (piecewise, "round"),
     ),
-    **{getattr(np, name): _reducing(getattr(reduction, name)) for name in ("max", "mean", "min", "sum")},
+    **{
+        getattr(np, name): _reducing(getattr(module, name))
+        for module, name in (
+            (reduction, "max"), (reduction, "mean"), (reduction, "min"), (reduction, "sum"), (products, "prod"),
+            (searching, "all"), (searching, "any"), (searching, "argmax"), (searching, "argmin"),
+        )
+    },
+    np.std: _varying(reduction.std),
+    np.var: _varying(reduction.var),
     **{getattr(np, name): _filled(name) for name in ("empty_like", "ones_like", "zeros_like")},
     **{function: _of_values(function) for function in _OF_VALUES},
-    **{
-        function: _without_gradient(function)
-        for function in (np.all, np.any, np.argmax, np.argmin, np.argsort, np.isclose)
-    },
+    np.argsort: _without_gradient(np.argsort),
+    np.isclose: _without_gradient(np.isclose),
     np.broadcast_arrays: _broadcast_arrays,
     np.clip: _clip,
-    np.dot: _dot,
+    np.einsum: _einsum,
     np.full_like: _full_like,
+    np.linalg.norm: _norm,
     np.pad: _pad,
 }
 

@@ -175,7 +175,12 @@ def cbrt(x: Any) -> Any:
     return elementary.cbrt(x)
 
 
-@primitive(x=lambda dz, x, z: dz * (x / nonzero(z)), y=lambda dz, y, z: dz * (y / nonzero(z)))
+def cosine(leg: Any, hypotenuse: Any) -> Any:
+    """leg / hypotenuse; 0 in every order where the triangle is a point."""
+    return where(hypotenuse == 0, 0, leg) / nonzero(hypotenuse)
+
+
+@primitive(x=lambda dz, x, z: dz * cosine(x, z), y=lambda dz, y, z: dz * cosine(y, z))
 def hypot(x: Any, y: Any) -> Any:
     """z = sqrt(x**2 + y**2), without overflow; dz/dx = x / z, dz/dy = y / z.
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from tinygrad_cnn.engine import primitive
 from tinygrad_cnn.kernels import elementary
-from tinygrad_cnn.primitives.elementwise import hypot, nonzero, sqrt
+from tinygrad_cnn.primitives.elementwise import cosine, hypot, nonzero, sqrt
 
 
 @primitive(x=lambda dz, x: dz * cos(x))
@@ -56,8 +56,8 @@ def arctan(x: Any) -> Any:
 
 
 def _turn(dz: Any, leg: Any, y: Any, x: Any) -> Any:
-    r = nonzero(hypot(y, x))
-    return dz * (leg / r) / r
+    r = hypot(y, x)
+    return dz * cosine(leg, r) / nonzero(r)
 
 
 @primitive(y=lambda dz, y, x: _turn(dz, x, y, x), x=lambda dz, y, x: _turn(-dz, y, y, x))

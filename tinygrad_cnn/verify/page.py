@@ -22,8 +22,8 @@ _STYLE = """
 .tg-report h2 { font-size: 1.05rem; margin: 0; }
 .tg-report p { margin: .3rem 0; }
 .tg-report article { border-top: 1px solid var(--line); padding: .9rem 0; }
-.tg-report .passed b { color: var(--good); }
-.tg-report .failed b { color: var(--bad); }
+.tg-report.passed h1 b, .tg-report .passed b { color: var(--good); }
+.tg-report.failed h1 b, .tg-report .failed b { color: var(--bad); }
 .tg-report .note, .tg-report dl, .tg-report caption { color: var(--faint); font-size: .9rem; }
 .tg-report dl { display: grid; grid-template-columns: max-content 1fr; gap: 0 .8rem; margin: .4rem 0; }
 .tg-report dd { margin: 0; }

@@ -1,5 +1,6 @@
 """Adaptive, global and fractional pooling against naive loops: values, gradients, ties, indices, bad input."""
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -11,6 +12,7 @@ import pytest
 import tinygrad_cnn as tg
 from tests import resampling_oracles as oracles
 from tests.finite_differences import check_gradients
+from tests.kernels.test_arithmetics import gradients, scalars, weighted_sum
 from tests.operands import (
     assert_close,
     assert_equal,
@@ -165,6 +167,19 @@ def test_maximum_of_what_is_not_finite(case, ties, dtype):
     Z.backward(dz)
     assert X.grad.dtype == dtype
     assert_close(X.grad.numpy(), winners.gradient(dz), 2 * np.finfo(dtype).eps)
+
+
+def test_a_nan_among_objects_wins_wherever_it_stands():
+    """Comparisons with a NaN are all false, so the largest of a region is found elsewhere."""
+    for values in ([np.nan, 1.0, 2.0], [2.0, 1.0, np.nan], [2.0, np.nan, 2.0], [np.nan, 2.0, np.nan]):
+        (X,) = tensors(np.array([[values]], dtype=object))
+        with np.errstate(invalid="ignore"):  # which NumPy warns of
+            z, indices = tg.adaptive_max_pool1d(X, 1, True, "split")
+        z.sum().backward()
+        winners = np.isnan(values)
+        assert np.isnan(z.item())
+        assert indices.item() == winners.argmax()
+        assert X.grad.tolist() == [[[Fraction(int(winner), int(winners.sum())) for winner in winners]]]
 
 
 @pytest.mark.parametrize("dtype", [np.int64, np.int8, np.uint8, bool])
@@ -365,3 +380,32 @@ def test_global_pools_refuse_what_has_no_pixels(operation, shape):
         getattr(tg, operation)(leaf)
     with refused("global_max_pool", ValueError, "ties"):
         tg.global_max_pool(np.ones((1, 1, 2)), ties="last")
+
+
+# The scalar graph
+
+
+@pytest.mark.parametrize(
+    "operation",
+    [
+        lambda x: tg.adaptive_avg_pool2d(x, (2, 3)),
+        lambda x: tg.adaptive_max_pool2d(x, (2, 3)),
+        lambda x: tg.fractional_max_pool2d(x, 2, 3, random_samples=np.full((1, 2, 2), 0.4)),
+        lambda x: tg.max_unpool2d(x, np.zeros(x.shape, int) + np.arange(5), 2),
+        lambda x: tg.unfold(x, 2, padding=1),
+        lambda x: tg.interpolate(x, (3, 4), mode="bilinear"),
+        lambda x: tg.lp_pool2d(x, 1, 2),
+        lambda x: tg.lp_pool2d(x, math.inf, 2),
+    ],
+)
+def test_pixels_that_are_tensors_of_their_own_get_the_same_gradients(operation):
+    x = tied_fractions((1, 2, 4, 5), 1)
+    (X,) = tensors(x)
+    Z = operation(X)
+    dz = fractions(Z.shape, 2)
+    Z.backward(dz)
+    pixels = scalars(x)
+    z = operation(pixels)
+    weighted_sum(z, dz).backward()
+    assert [value.item() if isinstance(value, tg.Tensor) else value for value in z.flat] == list(Z.numpy().flat)
+    assert_equal(gradients(pixels), X.grad.numpy())

@@ -264,6 +264,12 @@ def test_without_recomputing_the_given_factor_places_the_pixels():
     assert_equal(recomputed, tg.interpolate(row, 6, mode="linear"))
 
 
+def test_an_image_whose_size_stays_stays_in_linear_modes_whatever_the_factor():
+    row = normals((1, 1, 4), 1)
+    assert_equal(tg.interpolate(row, scale_factor=1.2, mode="linear"), row)
+    assert_equal(tg.interpolate(row, scale_factor=1.2), row[..., [0, 0, 1, 2]])
+
+
 @pytest.mark.parametrize("factor", [1.2, 2.2])
 def test_the_gradient_of_nearest_is_the_transpose_of_its_value(factor):
     """At these factors of 4 pixels the output has 4 and 8, where PyTorch's backward takes another index."""

@@ -16,6 +16,7 @@ _TITLES = {
     "transposed_convolution": "conv_transpose{n}d",
     "max_of_windows": "max_pool{n}d",
     "max_of_windows_split": "max_pool{n}d",
+    "mean_cross_entropy": "cross_entropy",
     "total_cross_entropy": "cross_entropy",
 }
 _SYMBOLS = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷"}
@@ -23,7 +24,10 @@ _COMMUTATIVE = frozenset({"add", "multiply"})
 
 # Options that the shapes of operands and result show already, or that only serve the backward walk.
 _IMPLIED = frozenset({"shape", "size", "starts", "source"})
-_DEFAULTS = {"stride": 1, "dilation": 1, "padding": 0, "groups": 1, "keepdims": False, "ties": "first", "value": 0}
+_DEFAULTS = {
+    "stride": 1, "dilation": 1, "padding": 0, "groups": 1, "keepdims": False, "ties": "first", "value": 0,
+    "mode": "zeros",
+}  # fmt: skip
 _LAST_AXIS = frozenset({"softmax", "log_softmax"})
 
 
@@ -69,7 +73,7 @@ def remarks(primitive: str, options: Mapping[str, Any], operand_shapes: Sequence
     for name, value in options.items():
         if name == "index":
             words.append(index_text(value))
-        elif name == "share":  # 1 / N is the mean, the default; 1 the sum
+        elif name == "norm":  # what a weighted mean divides by; 1 for the sum
             words += ["reduction sum"] if value == 1 and operand_shapes[0][0] > 1 else []
         elif not (name in _IMPLIED or _is_array(value) or _is_default(primitive, name, options, ndim)):
             words.append(name if value is True else f"{name} {compact(value)}")

@@ -19,6 +19,7 @@ argmax(a, axis=None, dtype=None, out=None, keepdims=False)
 argmin(a, axis=None, dtype=None, out=None, keepdims=False)
 argsort(a, axis=-1, kind=None)
 array_equal(a1, a2, equal_nan=False)
+ascontiguousarray(a, dtype=None)
 broadcast_to(array, shape)
 clip(a, a_min, a_max, out=None)
 concatenate(tup, axis=0, out=None, *, dtype=None, casting="same_kind")
@@ -57,10 +58,11 @@ zeros_like(a, dtype=None, order="K", subok=None, shape=None)
 """
 
 UFUNCS = """
-abs absolute add arctan bitwise_and bitwise_or ceil copysign cos cosh divide equal exp exp2 expm1 floor floor_divide
-greater greater_equal invert isfinite isinf isnan less less_equal log log1p log2 logical_and logical_not logical_or
+abs absolute add arccos arccosh arcsin arcsinh arctan arctan2 arctanh bitwise_and bitwise_or bitwise_xor cbrt ceil
+copysign cos cosh divide equal exp exp2 expm1 floor floor_divide fmod greater greater_equal hypot invert isfinite
+isinf isnan ldexp less less_equal log log10 log1p log2 logaddexp logical_and logical_not logical_or logical_xor
 maximum minimum multiply negative not_equal power remainder rint sign sin sinh sqrt square subtract tan tanh
-true_divide
+true_divide trunc
 """
 
 # What CuPy takes from NumPy as it is

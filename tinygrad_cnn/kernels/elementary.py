@@ -71,6 +71,7 @@ def _of_object(name: str, *values: Any) -> Any:
     # A tensor may be the second operand: NumPy asks it for its own function.
     if any(isinstance(value, float | np.floating) or hasattr(value, "__array_ufunc__") for value in values):
         function = getattr(np, name, None) or getattr(math, name, None)
+        values = tuple(float(value) if isinstance(value, Fraction) else value for value in values)
         return function(*values) if function else _FORMULAS[name](np, *values)
     if name in _EXACT and all(isinstance(value, Rational) for value in values):
         return _EXACT[name](*values)
@@ -131,7 +132,6 @@ arccosh = _elementary("arccosh")
 arctanh = _elementary("arctanh")
 arctan2 = _elementary_of_two("arctan2")
 hypot = _elementary_of_two("hypot")
-logaddexp = _elementary_of_two("logaddexp")
 floor = _elementary("floor")
 ceil = _elementary("ceil")
 trunc = _elementary("trunc")
@@ -146,6 +146,14 @@ _exact_quotient = np.frompyfunc(
 def divide(x: Any, y: Any) -> Any:
     """x / y; of two integers among objects their `Fraction`, where Python's is a float."""
     return _exact_quotient(x, y) if is_object(x) and is_object(y) else x / y
+
+
+def logaddexp(x: Any, y: Any) -> Any:
+    """log(exp(x) + exp(y)), without overflow."""
+    if are_objects(x, y):
+        return of_objects("logaddexp", x, y)
+    with np.errstate(invalid="ignore"):  # NumPy warns of a NaN although it was there before
+        return get_array_module(x, y).logaddexp(x, y)
 
 
 def sigmoid(x: Any) -> Any:
@@ -181,8 +189,15 @@ def sign(x: Any) -> Any:
     if isinstance(x, _SCALAR):
         return type(x)(1) if x > 0 else type(x)(-1) if x < 0 else x - x  # 0, or NaN for NaN
     if is_object(x):
-        return 1 * (x > 0) - 1 * (x < 0)
+        return np.frompyfunc(_sign_of_object, 1, 1)(x)
     return get_array_module(x).sign(x)
+
+
+def _sign_of_object(value: Any) -> Any:
+    sympy = sys.modules.get("sympy")
+    if sympy is not None and isinstance(value, sympy.Basic):
+        return sympy.sign(value)
+    return 1 * (value > 0) - 1 * (value < 0)
 
 
 def softplus(x: Any) -> Any:

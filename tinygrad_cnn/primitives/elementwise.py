@@ -76,7 +76,7 @@ def negative(x: Any) -> Any:
     return -x
 
 
-@primitive(x=lambda dz, x: dz * (x > 0) - dz * (x < 0))
+@primitive(x=lambda dz, x: dz * sign(x))
 def abs(x: Any) -> Any:
     """z = |x|; the derivative is the sign, 0 at 0 (as PyTorch and NumPy's sign have it)."""
     return builtins.abs(x)

@@ -59,10 +59,10 @@ zeros_like(a, dtype=None, order="K", subok=None, shape=None)
 
 UFUNCS = """
 abs absolute add arccos arccosh arcsin arcsinh arctan arctan2 arctanh bitwise_and bitwise_or bitwise_xor cbrt ceil
-copysign cos cosh divide equal exp exp2 expm1 floor floor_divide fmod greater greater_equal hypot invert isfinite
-isinf isnan ldexp less less_equal log log10 log1p log2 logaddexp logical_and logical_not logical_or logical_xor
-maximum minimum multiply negative not_equal power remainder rint sign sin sinh sqrt square subtract tan tanh
-true_divide trunc
+copysign cos cosh divide equal exp exp2 expm1 floor floor_divide fmod frexp greater greater_equal hypot invert
+isfinite isinf isnan ldexp less less_equal log log10 log1p log2 logaddexp logical_and logical_not logical_or
+logical_xor maximum minimum multiply negative not_equal power remainder rint sign sin sinh sqrt square subtract tan
+tanh true_divide trunc
 """
 
 # What CuPy takes from NumPy as it is

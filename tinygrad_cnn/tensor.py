@@ -442,7 +442,6 @@ class Tensor(NumpyProtocol, dlpack.MemoryProtocols):
     argmax, argmin, any, all = searching.argmax, searching.argmin, searching.any, searching.all
     dot, trace, diagonal = linear_algebra.dot, linear_algebra.trace, indexing.diagonal
     take, repeat = indexing.take, joining.repeat
-    swapaxes, squeeze, ravel, flatten = shape.swapaxes, shape.squeeze, shape.ravel, shape.flatten
 
     def reshape(self, *shape_: Any) -> Tensor:
         """`tg.reshape`; the shape as a tuple or as arguments."""
@@ -455,6 +454,22 @@ class Tensor(NumpyProtocol, dlpack.MemoryProtocols):
     def permute(self, *axes: Any) -> Tensor:
         """`tg.permute`; the axes as a tuple or as arguments."""
         return shape.permute(self, axes[0] if len(axes) == 1 else axes)  # type: ignore[no-any-return]
+
+    def swapaxes(self, axis1: int, axis2: int) -> Tensor:
+        """`tg.swapaxes`."""
+        return shape.swapaxes(self, axis1, axis2)  # type: ignore[no-any-return]
+
+    def squeeze(self, axis: Any = None) -> Tensor:
+        """`tg.squeeze`."""
+        return shape.squeeze(self, axis)  # type: ignore[no-any-return]
+
+    def ravel(self) -> Tensor:
+        """`tg.ravel`."""
+        return shape.ravel(self)  # type: ignore[no-any-return]
+
+    def flatten(self, start_axis: int = 0, end_axis: int = -1) -> Tensor:
+        """`tg.flatten`."""
+        return shape.flatten(self, start_axis, end_axis)  # type: ignore[no-any-return]
 
     @property
     def T(self) -> Tensor:

@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_cnn.backend import shape_of
 from tinygrad_cnn.engine import primitive
 from tinygrad_cnn.kernels.contraction import contract
-from tinygrad_cnn.primitives.indexing import diagonal
+from tinygrad_cnn.primitives.indexing import diagonal_of
 from tinygrad_cnn.primitives.reduction import sum
 from tinygrad_cnn.primitives.shape import permute, reshape
 
@@ -128,7 +128,7 @@ def _on_diagonals(x: Any, axes: str, equation: str) -> tuple[Any, str]:
             shape = shape_of(x)
             if shape[first] != shape[second]:
                 raise ValueError(f"einsum: {letter!r} in {equation!r} has sizes {shape[first]} and {shape[second]}")
-            x, axes = diagonal(x, 0, first, second), axes.replace(letter, "", 2) + letter
+            x, axes = diagonal_of("einsum", x, 0, first, second), axes.replace(letter, "", 2) + letter
     return x, axes
 
 

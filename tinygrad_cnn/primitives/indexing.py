@@ -51,7 +51,7 @@ def take_along_axis(x: Any, indices: Any, axis: int | None) -> Any:
         axis: an axis of x, or None for the flattened tensor.
 
     Raises:
-        ValueError: an axis that is not there, another number of axes.
+        ValueError: an axis that is not there, indices of another number of axes or that do not broadcast.
         TypeError: indices that are no integers.
         IndexError: an index out of bounds, as `take`.
 
@@ -65,6 +65,11 @@ def take_along_axis(x: Any, indices: Any, axis: int | None) -> Any:
     axis = axis_of("take_along_axis", axis, len(shape))
     indices = _indices("take_along_axis", x, indices, shape[axis])
     _check_axes("take_along_axis", "indices", indices, shape)
+    if any(1 != n != m != 1 for i, (n, m) in enumerate(zip(indices.shape, shape, strict=True)) if i != axis):
+        raise ValueError(
+            f"take_along_axis: indices of shape {indices.shape} do not broadcast against x of shape {shape} "
+            f"on the axes other than {axis}"
+        )
     return getitem(x, _along(axis, indices, shape))
 
 
@@ -181,11 +186,16 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     >>> tg.diagonal(tg.tensor([[1, 2, 3], [4, 5, 6]])).tolist()
     [1, 5]
     """
-    offset = integer("diagonal", "offset", offset)
+    return diagonal_of("diagonal", x, offset, axis1, axis2)
+
+
+def diagonal_of(operation: str, x: Any, offset: int, axis1: int, axis2: int) -> Any:
+    """The diagonal, for the operation that an error names."""
+    offset = integer(operation, "offset", offset)
     shape = shape_of(x)
-    rows, columns = axis_of("diagonal", axis1, len(shape)), axis_of("diagonal", axis2, len(shape))
+    rows, columns = axis_of(operation, axis1, len(shape)), axis_of(operation, axis2, len(shape))
     if rows == columns:
-        raise ValueError(f"diagonal: axis1 and axis2 must be two different axes but are {axis1} and {axis2}")
+        raise ValueError(f"{operation}: axis1 and axis2 must be two different axes but are {axis1} and {axis2}")
     count = max(min(shape[rows] + min(offset, 0), shape[columns] - max(offset, 0)), 0)
     places = get_array_module(x._array if isinstance(x, Variable) else x).arange(count)
     moved = moveaxis(x, (rows, columns), (-2, -1))

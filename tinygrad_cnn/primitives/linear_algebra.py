@@ -8,7 +8,7 @@ from typing import Any
 from tinygrad_cnn.backend import shape_of
 from tinygrad_cnn.primitives.arguments import axes_of, integer
 from tinygrad_cnn.primitives.einsum import _einsum
-from tinygrad_cnn.primitives.indexing import diagonal
+from tinygrad_cnn.primitives.indexing import diagonal_of
 from tinygrad_cnn.primitives.reduction import sum
 from tinygrad_cnn.primitives.shape import ravel
 
@@ -119,4 +119,4 @@ def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     >>> tg.trace(tg.tensor([[1.0, 2.0], [3.0, 4.0]])).item()
     5.0
     """
-    return sum(diagonal(x, offset, axis1, axis2), axis=-1)
+    return sum(diagonal_of("trace", x, offset, axis1, axis2), axis=-1)

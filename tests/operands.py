@@ -68,6 +68,14 @@ def tensors(*arrays):
     return [tg.tensor(array, requires_grad=True) for array in arrays]
 
 
+def scalars(array):
+    """An array of scalar tensors, each a leaf of its own: the scalar graph's view."""
+    result = np.empty(array.shape, dtype=object)
+    for i in np.ndindex(array.shape):
+        result[i] = tg.tensor(array[i], requires_grad=True)
+    return result
+
+
 def layouts(array):
     """The same numbers in memory orders that a caller may have."""
     room = np.zeros((*array.shape[:-1], 2 * array.shape[-1]), array.dtype)

@@ -2,7 +2,6 @@
 
 import math
 from fractions import Fraction
-from itertools import combinations
 
 import numpy as np
 import pytest
@@ -11,38 +10,11 @@ import tinygrad_cnn as tg
 from tests.dual_numbers import exact_gradients
 from tests.finite_differences import check_gradients
 from tests.operands import assert_exact, fractions, normals, tensors, tied_fractions
+from tests.reductions import CASES, filled, members
 
 
 def leaf(data, **options):
     return tg.tensor(data, requires_grad=True, **options)
-
-
-def members(shape, axes, keepdims):
-    """The shape of a reduction, and for each of its indices the indices that are reduced to it, in memory order."""
-    kept = [1 if i in axes else n for i, n in enumerate(shape)]
-    small = tuple(kept) if keepdims else tuple(n for i, n in enumerate(shape) if i not in axes)
-    lists = {index: [] for index in np.ndindex(small)}
-    for index in np.ndindex(shape):
-        if keepdims:
-            lists[tuple(0 if i in axes else k for i, k in enumerate(index))].append(index)
-        else:
-            lists[tuple(k for i, k in enumerate(index) if i not in axes)].append(index)
-    return small, lists
-
-
-CASES = [
-    (shape, axes)
-    for shape in [(), (3,), (1,), (2, 3), (1, 3), (2, 1, 3), (2, 3, 2)]
-    for count in range(len(shape) + 1)
-    for axes in combinations(range(len(shape)), count)
-]
-
-
-def filled(shape, entries):
-    array = np.empty(shape, dtype=object)
-    for index, value in entries.items():
-        array[index] = value
-    return array
 
 
 # sum and mean

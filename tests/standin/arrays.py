@@ -109,7 +109,7 @@ def _in_place(function):
 class ndarray:
     """An array on a device."""
 
-    __slots__ = ("_memory", "device")
+    __slots__ = ("__weakref__", "_memory", "device")
     __hash__ = None
 
     def __init__(self, memory, device):

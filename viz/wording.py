@@ -23,7 +23,7 @@ _SYMBOLS = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷"}
 _COMMUTATIVE = frozenset({"add", "multiply"})
 
 # Options that the shapes of operands and result show already, or that only serve the backward walk.
-_IMPLIED = frozenset({"shape", "size", "starts", "source"})
+_IMPLIED = frozenset({"shape", "size", "starts", "source", "found"})
 _DEFAULTS = {
     "stride": 1, "dilation": 1, "padding": 0, "groups": 1, "keepdims": False, "ties": "first", "value": 0,
     "mode": "zeros",

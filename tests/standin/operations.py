@@ -308,7 +308,27 @@ POOLING += [
     Operation("max_unpool1d", lambda x: tg.max_unpool1d(x, [[[0, 3, 0]]], 2) ** 2, (normals((1, 1, 3), 33),), flags=3),
 ]
 
-OPERATIONS = [*ELEMENTWISE, *ACTIVATION, *REDUCTION, *SHAPE, *MATRIX, *LOSS, *CONVOLUTION, *POOLING, *RESAMPLING]
+PER_CHANNEL = normals((4,), 41), normals((4,), 42)
+CONSTANTS = normals((4,), 43), positive((4,), 44)
+
+NORMALIZATION = [
+    Operation("batch_norm", lambda x, w, b: tg.batch_norm(x, None, None, w, b, training=True), (X, *PER_CHANNEL)),
+    Operation("batch_norm_without_weight", lambda x: tg.batch_norm(x, None, None, training=True), (X[..., 0, 0],)),
+    Operation(
+        "batch_norm_in_evaluation",
+        lambda x, w, b: tg.batch_norm(x, *(_on(x, array) for array in CONSTANTS), w, b),
+        (X, *PER_CHANNEL),
+    ),
+    Operation("layer_norm", lambda x, w, b: tg.layer_norm(x, (7, 6), w, b), (X, X[0, 0], X[0, 1])),
+    Operation("group_norm", lambda x, w, b: tg.group_norm(x, 2, w, b), (X, *PER_CHANNEL)),
+    Operation("instance_norm", lambda x, w: tg.instance_norm(x, None, None, w), (X, PER_CHANNEL[0])),
+    Operation("local_response_norm", lambda x: tg.local_response_norm(x, 4, 0.5), (X,)),
+    Operation("dropout", lambda x: tg.dropout(x, 1.0), (X,)),  # the random numbers of devices differ
+]
+
+OPERATIONS = [
+    *ELEMENTWISE, *ACTIVATION, *REDUCTION, *SHAPE, *MATRIX, *LOSS, *CONVOLUTION, *POOLING, *RESAMPLING, *NORMALIZATION,
+]  # fmt: skip
 
 # Operations of two square matrices, by the name in the error where these lie on different devices
 MIXED = {

@@ -284,7 +284,9 @@ def test_kinks_are_in_the_json():
     report = tg.verify.gradcheck(tg.relu, tensors(np.array([[0.0, 1.0]])))
     (check,) = json.loads(report.to_json())["checks"]
     (kink,) = check["kinks"]
-    assert kink == {"index": [0, 0], "below": 0.0, "above": report["x"].kinks[0].above, "gradient": 0.0}
+    slope = report["x"].kinks[0].above
+    sides = {"below": 0.0, "above": slope, "low": min(slope, 0), "high": max(slope, 0)}
+    assert kink == {"index": [0, 0], "gradient": 0.0} | sides
 
 
 # Refusals

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tinygrad_cnn as tg
-from tests.operands import tensors
+from tests.operands import integers, tensors
 from tinygrad_cnn.engine import primitive
 
 
@@ -138,6 +138,48 @@ def test_max_pool_of_equal_elements(ties):
     assert report
     assert len(check.kinks) == 16
     assert "and 11 more kinks" in str(report)
+
+
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: tg.max_pool2d(x, 2, 1),
+        lambda x: tg.max_pool2d(x, 2, 1, ties="split"),
+        lambda x: tg.relu(tg.conv2d(x, np.array([[[[1.0, -1.0], [-2.0, 2.0]]], [[[1.0, 0.0], [0.0, -1.0]]]]))),
+        lambda x: tg.abs(x @ np.array([[1.0, -1.0], [2.0, 0.0], [0.0, 1.0]])),
+    ],
+)
+def test_several_kinks_in_one_element(function, seed):
+    """Each output has its kink; with upstream gradients of both signs the interval is wider than the two slopes."""
+    x = integers((1, 1, 4, 3), seed).clip(-1, 1)
+    x[0, 0, :2] = 0
+    report, check = check_of(function, x, order=2, seed=seed)
+    assert report, str(report)
+    assert check.kinks
+    for kink in check.kinks:
+        assert kink.low - 1e-3 <= min(kink.below, kink.above, kink.gradient)
+        assert kink.high + 1e-3 >= max(kink.below, kink.above, kink.gradient)
+
+
+def test_interval_of_subgradients_is_in_the_text():
+    wider = 0
+    for seed in range(8):
+        report, check = check_of(lambda x: (tg.relu(x), -2 * tg.relu(x)), [0.0, 1.0], seed=seed)
+        assert report
+        (kink,) = check.kinks
+        text = f"subgradients {round(kink.low)} to {round(kink.high)}; the gradient is 0"
+        is_wider = kink.high - kink.low > abs(kink.above - kink.below) + 0.5
+        assert (text in " ".join(str(report).split())) == is_wider
+        wider += is_wider
+    assert 0 < wider < 8
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_kinks_that_cancel_in_the_sum(seed):
+    """With opposite upstream gradients the sum of relu(x) and relu(-x) is smooth; each output on its own is not."""
+    report, _ = check_of(lambda x: (tg.relu(x), tg.relu(-x)), [0.0, 1.0, 0.0], seed=seed)
+    assert report, str(report)
 
 
 # Near a kink, and other places without a derivative

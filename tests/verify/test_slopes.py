@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 
 from tinygrad_cnn.verify.slopes import by_differences
@@ -12,8 +13,9 @@ EPS = 2.0**-52
 def slope_of(function, at, scale=None, eps=EPS):
     value, scale = function(at), scale or abs(at) or 1.0
     derivative = (function(at + 1e-3 * scale) - function(at - 1e-3 * scale)) / 2e-3
+    rounding = abs(value) + abs(derivative)
     return by_differences(
-        lambda t: function(at + t * scale) - value, abs(value) + abs(derivative), eps, abs(derivative), scale
+        lambda t: np.array([function(at + t * scale) - value]), rounding, eps, abs(derivative), scale
     )
 
 
@@ -66,6 +68,19 @@ def test_kink(function, below, above):
     assert slope.middle == pytest.approx((below + above) / 2, abs=1e-4)
 
 
+def test_outputs_of_opposite_kinks():
+    """|t| - 2 |t| + 3 max(t, 0): the sum goes from slope 1 to 2, its subgradients from -3 to 6."""
+    slope = by_differences(lambda t: np.array([abs(t), -2 * abs(t), 3 * max(t, 0)]), 0.0, EPS, 1.0, 1.0)
+    assert (slope.kind, slope.below, slope.above) == ("kink", pytest.approx(1), pytest.approx(2))
+    assert (slope.low, slope.high) == (pytest.approx(-3), pytest.approx(6))
+
+
+def test_outputs_whose_kinks_cancel():
+    slope = by_differences(lambda t: np.array([max(t, 0), -max(-t, 0)]), 0.0, EPS, 1.0, 1.0)
+    assert (slope.kind, slope.below, slope.above) == ("kink", pytest.approx(1), pytest.approx(1))
+    assert (slope.low, slope.high) == (pytest.approx(0), pytest.approx(2))
+
+
 @pytest.mark.parametrize("distance", [1e-3, 1e-6, 1e-7, 1e-8, -1e-6, -1e-8])
 def test_kink_nearby_is_none(distance):
     slope = slope_of(lambda x: abs(x - 1 - distance), 1.0)
@@ -93,14 +108,14 @@ def test_kink_too_near_to_tell_is_one(distance):
 )
 def test_no_slope(function):
     value = function(0.0)
-    slope = by_differences(lambda t: function(t) - value, abs(value), EPS, 1.0, 1.0)
+    slope = by_differences(lambda t: np.array([function(t) - value]), abs(value), EPS, 1.0, 1.0)
     assert slope.kind == "unsettled"
 
 
 @pytest.mark.parametrize("scale", [1e-200, 1e-30, 1e-6, 1.0, 1e6, 1e30])
 def test_scales(scale):
     for function in (lambda t: (1 + t) ** 3 - 1, lambda t: max(1 + t, 0) - 1):
-        slope = by_differences(function, 1.0, EPS, 1.0, scale)
+        slope = by_differences(lambda t, function=function: np.array([function(t)]), 1.0, EPS, 1.0, scale)
         assert slope.kind == "smooth"
         assert slope.middle == pytest.approx(function(1e-7) / 1e-7, rel=1e-6)
 
@@ -117,6 +132,6 @@ def test_single_precision():
     def sine(x):
         return round(math.sin(x) * 2**24) / 2**24
 
-    slope = by_differences(lambda t: sine(1 + t) - sine(1), 1, 2**-23, 1, 1)
+    slope = by_differences(lambda t: np.array([sine(1 + t) - sine(1)]), 1, 2**-23, 1, 1)
     assert slope.kind == "smooth"
     assert abs(slope.middle - math.cos(1)) <= slope.uncertainty + 5e-3 < 2e-2

@@ -87,7 +87,7 @@ class ComplexNumber:
     log2 = _method(lambda z: cmath.log(z) / math.log(2))
     log10 = _method(cmath.log10)
     log1p = _method(lambda z: cmath.log(1 + z))
-    sigmoid = _method(lambda z: 1 / (1 + cmath.exp(-z)))
+    sigmoid = _method(lambda z: (1 + cmath.tanh(z / 2)) / 2)
     sqrt = _method(cmath.sqrt)
     sin = _method(cmath.sin)
     cos = _method(cmath.cos)

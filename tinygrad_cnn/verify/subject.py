@@ -169,12 +169,9 @@ class Subject:
             changed = move(slopes.largest_step(self.eps, scale)) != self._value
         rounding = self._rounding(changed)
         rounding += float(abs(gradient * self.arrays[k] * (direction != 0)).sum())  # of the point itself
+        magnitude = float(np.linalg.norm(gradient * direction))
         return slopes.by_differences(
-            lambda t: float(self._weights @ (move(t) - self._value)),
-            rounding,
-            self.eps,
-            float(np.linalg.norm(gradient * direction)),
-            scale,
+            lambda t: self._weights * (move(t) - self._value), rounding, self.eps, magnitude, scale
         )
 
     def why_no_complex_step(self, k: int, direction: Any) -> str | None:

@@ -176,6 +176,7 @@ class Tensor(NumpyProtocol, dlpack.MemoryProtocols):
 
     @property
     def data(self) -> Any:
+        """The array, read-only; a leaf's is replaced by assignment (same shape; cast to the same dtype)."""
         return backend.read_only(self._array)
 
     @data.setter
@@ -201,6 +202,7 @@ class Tensor(NumpyProtocol, dlpack.MemoryProtocols):
 
     @property
     def grad(self) -> Tensor | None:
+        """The gradient, of the same shape, or None where nothing was computed. It accumulates."""
         return self._grad  # type: ignore[no-any-return]
 
     @grad.setter
@@ -214,6 +216,7 @@ class Tensor(NumpyProtocol, dlpack.MemoryProtocols):
 
     @property
     def requires_grad(self) -> bool:
+        """Whether operations on it are recorded."""
         return self.node is not None and self.node.requires_grad
 
     @requires_grad.setter
@@ -221,7 +224,7 @@ class Tensor(NumpyProtocol, dlpack.MemoryProtocols):
         if not self.is_leaf:
             raise ValueError(f"requires_grad: {self!r} was computed; only a leaf's can be set, or detach() it first")
         if value and self.dtype.kind not in _DIFFERENTIABLE:
-            raise ValueError(f"requires_grad: gradients need a floating-point (or exact) dtype but this is {self.dtype}")
+            raise ValueError(f"requires_grad: gradients need a floating-point or exact dtype but this is {self.dtype}")
         if value != self.requires_grad:
             self.node = Leaf(self._array, self._name, ref(self)) if value else None
 
@@ -232,6 +235,7 @@ class Tensor(NumpyProtocol, dlpack.MemoryProtocols):
 
     @property
     def name(self) -> str | None:
+        """A label for `repr` and pictures."""
         return self._name
 
     @name.setter
@@ -242,6 +246,7 @@ class Tensor(NumpyProtocol, dlpack.MemoryProtocols):
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """The size of each axis."""
         try:
             return self._array.shape  # type: ignore[no-any-return]
         except AttributeError:  # a single object
@@ -249,18 +254,22 @@ class Tensor(NumpyProtocol, dlpack.MemoryProtocols):
 
     @property
     def ndim(self) -> int:
+        """The number of axes."""
         return len(self.shape)
 
     @property
     def size(self) -> int:
+        """The number of elements."""
         return getattr(self._array, "size", 1) if self.shape else 1
 
     @property
     def dtype(self) -> np.dtype[Any]:
+        """The type of the elements."""
         return backend.dtype_of(self._array)
 
     @property
     def device(self) -> str:
+        """Where the elements lie: "cpu" or "gpu:<index>"."""
         return backend.device_of(self._array)
 
     # The graph
@@ -346,7 +355,7 @@ class Tensor(NumpyProtocol, dlpack.MemoryProtocols):
 
     def __bool__(self) -> bool:
         if self.size != 1:
-            raise ValueError(f"bool: a tensor of shape {self.shape} is neither true nor false; use .data.any() or .all()")
+            raise ValueError(f"bool: a tensor of shape {self.shape} is neither true nor false; use .any() or .all()")
         return bool(self.item())
 
     def __format__(self, specification: str) -> str:

@@ -113,7 +113,7 @@ def grad(
     for i, x in enumerate(inputs):
         total = arrived.get(x.node)
         if total is None and not allow_unused:
-            raise ValueError(f"grad: the outputs do not depend on inputs[{i}], {x!r}; with allow_unused=True it is None")
+            raise ValueError(f"grad: the outputs do not depend on inputs[{i}], {x!r}; allow_unused=True gives None")
         results.append(total if total is None or isinstance(total, Variable) else wrap(total, None))
     return tuple(results)
 
@@ -140,10 +140,11 @@ def _walk(
     wanted: Collection[Node] = (),
     leading: Collection[Node] | None = None,
 ) -> dict[Node, Any]:
-    """Run the rules of the operations in `order`; `pending` holds what has arrived at a node so far, at first the seeds.
+    """Run the rules of the operations in `order`.
 
-    Returns the totals at the leaves, at the `wanted` nodes and at those of tensors with `retain_grad()`. With `leading`,
-    only those nodes' gradients are computed. With `free`, a node lets go of what it kept as soon as its rules have run.
+    `pending` holds what has arrived at a node so far, at first the seeds. Returns the totals at the leaves, at the
+    `wanted` nodes and at those of tensors with `retain_grad()`. With `leading`, only those nodes' gradients are
+    computed. With `free`, a node lets go of what it kept as soon as its rules have run.
     """
     debugging = is_debugging()
     take, arrived = pending.pop, {}
@@ -276,12 +277,16 @@ def _seed(variable: Variable, gradient: Any, create_graph: bool, operation: str,
     shape = backend.shape_of(array)
     if gradient is None:
         if getattr(array, "size", 1) != 1:
-            raise ValueError(f"{operation}: an output of shape {shape} needs {argument} of the same shape; without it, sum()")
+            raise ValueError(
+                f"{operation}: an output of shape {shape} needs {argument} of the same shape, or sum() first"
+            )
         seed = backend.ones_like(array)
     else:
         seed = gradient._array if isinstance(gradient, Variable) else backend.as_array(gradient, like=array)
         if backend.shape_of(seed) != shape:
-            raise ValueError(f"{operation}: {argument} must have the output's shape {shape} but has {backend.shape_of(seed)}")
+            raise ValueError(
+                f"{operation}: {argument} must have the output's shape {shape} but has {backend.shape_of(seed)}"
+            )
         if backend.device_of(seed) != backend.device_of(array):
             raise ValueError(
                 f"{operation}: {argument} is on {backend.device_of(seed)} but the output on {backend.device_of(array)}"

@@ -75,8 +75,21 @@ def _of_object(name: str, *values: Any) -> Any:
         return function(*values) if function else _FORMULAS[name](np, *values)
     if name in _EXACT and all(isinstance(value, Rational) for value in values):
         return _EXACT[name](*values)
+    raise _no_exact_value(name, *values)
+
+
+def inexact(name: str, x: Any) -> Any:
+    """x, unless it holds exact numbers: a formula with an irrational constant would silently make floats of them."""
+    if are_objects(x):
+        for value in np.ravel(x) if isinstance(x, np.ndarray) else (x,):
+            if isinstance(value, Rational):
+                raise _no_exact_value(name, value)
+    return x
+
+
+def _no_exact_value(name: str, *values: Any) -> TypeError:
     shown = ", ".join(f"{type(value).__name__} {value}" for value in values)
-    raise TypeError(f"{name}: has no exact value for {shown}; use float64, or sympy symbols for a formula")
+    return TypeError(f"{name}: has no exact value for {shown}; use float64, or sympy symbols for a formula")
 
 
 def of_objects(name: str, *values: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 from tinygrad_cnn.backend import shape_of
 from tinygrad_cnn.nn import init
-from tinygrad_cnn.nn.arguments import boolean, integer, one_of, positive, shown
+from tinygrad_cnn.nn.arguments import boolean, integer, positive, shown
 from tinygrad_cnn.nn.module import Module, Parameter
 from tinygrad_cnn.primitives import elementwise, softmax
 from tinygrad_cnn.primitives.arguments import axis_of

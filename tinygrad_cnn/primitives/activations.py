@@ -5,6 +5,7 @@ Piecewise rational ones (leaky_relu, hardtanh, relu6, hardsigmoid, hardswish, so
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import pi, sqrt
 from typing import Any
 
@@ -19,21 +20,30 @@ from tinygrad_cnn.primitives.shape import reshape
 
 
 @primitive(x=lambda dz: dz)  # beyond the bound nothing depends on x, so what arrives there is 0
-def _bounded(x: Any, *, bound: float) -> Any:
-    """x cut off where what it goes into has become constant, so that no square overflows and no infinity meets a 0."""
+def _bounded(x: Any, *, bound: float | None = None) -> Any:
+    """x cut off where what it goes into has become constant, so that no square overflows and no infinity meets a 0.
+
+    Without a bound that is where exp(-|x|) has vanished.
+    """
     if elementary.are_objects(x):
         return x
     xp = get_array_module(x)
-    return xp.minimum(xp.maximum(x, -bound), bound)
+    end = _vanishing(getattr(x, "dtype", np.float64)) if bound is None else bound
+    return xp.minimum(xp.maximum(x, -end), end)
 
 
-@primitive(x=lambda dz, gate: dz * gate, gate=lambda dz, x: dz * _bounded(x, bound=_SHUT))
+@lru_cache
+def _vanishing(dtype: Any) -> float:
+    """From here on exp(-x) is 0 in the dtype."""
+    return 1 - float(np.log(np.finfo(dtype).smallest_subnormal))
+
+
+@primitive(x=lambda dz, gate: dz * gate, gate=lambda dz, x: dz * _bounded(x))
 def _gated(x: Any, gate: Any) -> Any:
-    """x times a gate that goes from 0 to 1 with x. It is shut long before minus infinity, where the product is 0."""
-    return (x if elementary.are_objects(x) else get_array_module(x).maximum(x, -_SHUT)) * gate
-
-
-_SHUT = 1000.0
+    """x times a gate that goes from 0 to 1 with x, at least as fast as exp(x). It is shut at minus infinity: 0."""
+    if elementary.are_objects(x):
+        return x * gate
+    return get_array_module(x).maximum(x, -_vanishing(getattr(gate, "dtype", np.float64))) * gate
 
 
 @primitive(x=lambda dz, x, negative_slope: where(x > 0, dz, dz * negative_slope))
@@ -83,7 +93,8 @@ def prelu(x: Any, weight: Any) -> Any:
 @primitive(x=lambda dz, x, alpha, width: where(x > 0, dz, dz * (alpha / width) * exp(where(x > 0, 0, x) / width)))
 def _elu(x: Any, *, alpha: Any, width: Any) -> Any:
     if elementary.are_objects(x):
-        return np.frompyfunc(lambda v: v if v > 0 else alpha * elementary.expm1(v / width), 1, 1)(x)
+        below = elementary.inexact
+        return np.frompyfunc(lambda v: v if v > 0 else alpha * elementary.expm1(below("elu", v) / width), 1, 1)(x)
     xp = get_array_module(x)
     return elementary.where(x > 0, x, alpha * xp.expm1(xp.minimum(x, 0) / width))
 
@@ -133,8 +144,18 @@ def erf(x: Any) -> Any:
 def _normal_cdf(x: Any) -> Any:
     """The probability that a standard normal number is below x; the derivative is its density."""
     if elementary.are_objects(x):
-        return (1 + elementary.of_objects("erf", x * sqrt(0.5))) / 2
+        return (1 + elementary.of_objects("erf", elementary.inexact("gelu", x) * sqrt(0.5))) / 2
     return erf_of_numbers.normal_cdf(x)
+
+
+@primitive(x=lambda dz, x, z: dz * z * (1 - z) * (sqrt(8 / pi) * (1 + 3 * _CUBIC * square(_bounded(x, bound=40.0)))))
+def _nearly_normal_cdf(x: Any) -> Any:
+    """sigmoid(2 u) with u = sqrt(2 / pi) (x + 0.044715 x**3), which is (1 + tanh(u)) / 2."""
+    v = _bounded(elementary.inexact("gelu", x), bound=40.0)
+    return elementary.sigmoid(sqrt(8 / pi) * (v + _CUBIC * (v * v * v)))
+
+
+_CUBIC = 0.044715
 
 
 def gelu(x: Any, approximate: str = "none") -> Any:
@@ -155,8 +176,7 @@ def gelu(x: Any, approximate: str = "none") -> Any:
     if approximate == "none":
         return _gated(x, _normal_cdf(x))
     if approximate == "tanh":
-        v = _bounded(x, bound=40.0)
-        return _gated(x, sigmoid((v + v * v * v * 0.044715) * sqrt(8 / pi)))
+        return _gated(x, _nearly_normal_cdf(x))
     raise ValueError(f"gelu: approximate must be 'none' or 'tanh' but is {approximate!r}")
 
 
@@ -172,7 +192,7 @@ def silu(x: Any) -> Any:
 
 @primitive(x=lambda dz, x, beta: dz * sigmoid(x * beta))
 def _softplus(x: Any, *, beta: Any) -> Any:
-    return elementary.softplus(x * beta) / beta
+    return elementary.softplus(elementary.inexact("softplus", x) * beta) / beta
 
 
 def softplus(x: Any, beta: float = 1.0) -> Any:
@@ -225,7 +245,7 @@ def _hardtanh(x: Any, *, min_val: Any, max_val: Any) -> Any:
     return elementary.where(x < min_val, min_val, elementary.where(x > max_val, max_val, x))
 
 
-def hardtanh(x: Any, min_val: float = -1.0, max_val: float = 1.0) -> Any:
+def hardtanh(x: Any, min_val: float = -1, max_val: float = 1) -> Any:
     """x cut off at min_val and max_val. The derivative is 0 at and beyond both, as in PyTorch; `clip` passes it there.
 
     Raises:

@@ -41,7 +41,7 @@ def _log_softmax(x: Any, *, axis: int) -> Any:
 
 
 def log_softmax(x: Any, axis: int = -1) -> Any:
-    """x - log(sum(exp(x))) along an axis, exact to rounding also where softmax underflows; dx = dz - softmax(x) sum(dz).
+    """x - log(sum(exp(x))) along an axis, exact also where softmax underflows; dx = dz - softmax(x) sum(dz).
 
     Raises:
         ValueError: an axis that is not there.
@@ -116,7 +116,7 @@ def _total_cross_entropy(x: Any, target: Any, *, norm: Any) -> Any:
     return losses.sum() / norm, difference
 
 
-class _NotPlainLabels(Exception):
+class _NotPlainLabelsError(Exception):
     """The target is not (N,) labels that are all in range: there is more to look at."""
 
 
@@ -125,9 +125,9 @@ def _mean_cross_entropy(x: Any, target: Any) -> Any:
     """The mean loss of labels (N,): one node, and checks on arrays alone, for what every training step computes."""
     samples = shape_of(target)
     if len(samples) != 1 or shape_of(x)[:-1] != samples or target.dtype.kind != "i":
-        raise _NotPlainLabels
+        raise _NotPlainLabelsError
     if not are_within(target, x.shape[1]):
-        raise _NotPlainLabels
+        raise _NotPlainLabelsError
     losses, difference = softmax_kernels.cross_entropy_of_labels(x, target)
     if len(losses) == 1:
         return losses[0], difference
@@ -173,7 +173,7 @@ def cross_entropy(
     if weight is None and not label_smoothing and reduction == "mean" and ignore_index < 0:
         try:
             return _mean_cross_entropy(x, target)
-        except _NotPlainLabels:
+        except _NotPlainLabelsError:
             pass
     check_reduction("cross_entropy", reduction)
     shape = shape_of(x)
@@ -224,7 +224,7 @@ def read_target(operation: str, x: Any, target: Any) -> Any:
 def class_weights(
     operation: str, x: Any, target: Any, weight: Any, ignore_index: int, label_smoothing: float = 0.0
 ) -> tuple[Any, Any, Any]:
-    """Every sample (pixel) as a row: x (M, classes), the weight of each class's -log p (M, classes), and the mean's norm.
+    """Every sample (pixel) as a row: x (M, classes), the weights of -log p (M, classes), and the norm of the mean.
 
     Raises:
         ValueError: a label out of range, bad probabilities, weights or smoothing.
@@ -267,7 +267,9 @@ def _class_weight(operation: str, xp: Any, x: Any, weight: Any, classes: int) ->
         return xp.ones(classes, dtype=dtype)
     weight = xp.asarray(weight._array if isinstance(weight, Variable) else weight)
     if weight.shape != (classes,):
-        raise ValueError(f"{operation}: weight must have shape ({classes},) for {classes} classes but has {weight.shape}")
+        raise ValueError(
+            f"{operation}: weight must have shape ({classes},) for {classes} classes but has {weight.shape}"
+        )
     if not (weight >= 0).all():
         raise ValueError(f"{operation}: the weights of the classes must be numbers >= 0")
     return weight.astype(dtype)
@@ -292,4 +294,4 @@ def are_within(labels: Any, classes: int) -> bool:
     if labels.size <= 8 and isinstance(labels, np.ndarray):  # so few are compared sooner than a reduction begins
         values = labels.tolist() if labels.ndim == 1 else labels.ravel().tolist()
         return not values or (min(values) >= 0 and max(values) < classes)
-    return bool(0 <= labels.min() and labels.max() < classes)
+    return bool(labels.min() >= 0 and labels.max() < classes)

@@ -1,4 +1,4 @@
-"""The differentiable NumPy set: closed forms of values and derivatives, every arithmetic, and where naive rules fail."""
+"""The differentiable NumPy set: closed forms of values and derivatives, every arithmetic, where naive rules fail."""
 
 import math
 from fractions import Fraction

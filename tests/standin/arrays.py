@@ -246,6 +246,9 @@ class ndarray:
     @_method("cumsum")
     def cumsum(self, axis=None, dtype=None, out=None): ...
 
+    @_method("cumprod")
+    def cumprod(self, axis=None, dtype=None, out=None): ...
+
     @_method("clip")
     def clip(self, min=None, max=None, out=None): ...
 

@@ -9,6 +9,7 @@ import pytest
 import tinygrad_cnn as tg
 from tests.finite_differences import check_gradients
 from tests.operands import assert_close, assert_equal, normals
+from tests.reductions import CASES, members
 from tests.refusals import refused
 
 FLOATS = [np.float16, np.float32, np.float64]
@@ -122,11 +123,48 @@ def test_logsumexp():
         z = tg.logsumexp(leaf(x))
         np.testing.assert_allclose(z.numpy(), x[:, 0].astype(float) + math.log(2), rtol=epsilon(dtype))
         assert tg.logsumexp(leaf(x), axis=0, keepdims=True).shape == (1, 2)
-    with pytest.raises(ValueError, match=r"^logsumexp: axis 1 of shape \(2, 0\) is empty"):
+    with pytest.raises(ValueError, match=r"^logsumexp: axis -1 of shape \(2, 0\) is empty"):
         tg.logsumexp(leaf(np.zeros((2, 0))))
 
 
-@pytest.mark.parametrize("function", [tg.softmax, tg.log_softmax, tg.logsumexp])
+@pytest.mark.parametrize(("shape", "axes"), CASES)
+@pytest.mark.parametrize("keepdims", [False, True])
+def test_logsumexp_over_every_choice_of_axes(shape, axes, keepdims):
+    """Against 60 digits: log(sum(exp(x))) is the x of any element minus its log softmax."""
+    x = 100 * normals(shape, 1)
+    small, lists = members(shape, axes, keepdims)
+    z, slopes = np.empty(small), np.empty(shape)
+    weights = normals(small, 2)
+    for k, v in lists.items():
+        log_p = log_probabilities([x[i] for i in v])
+        z[k] = Decimal(float(x[v[0]])) - log_p[0]
+        for i, p in zip(v, log_p, strict=True):
+            slopes[i] = weights[k] * float(p.exp())
+    a = leaf(x)
+    found = tg.logsumexp(a, axes, keepdims)
+    np.testing.assert_allclose(found.numpy(), z, rtol=4e-16)
+    for create_graph in (False, True):
+        assert_close(tg.grad(found, a, [weights], create_graph=create_graph)[0].numpy(), slopes, 1e-13)
+    assert_close(tg.logsumexp(x, axes[::-1], keepdims), z, 1e-15)
+
+
+def test_logsumexp_of_all_axes_to_third_order():
+    for axis in (None, (0, 2), (1,)):
+        check_gradients(lambda x, axis=axis: tg.logsumexp(x, axis), normals((2, 3, 2), 1), order=3, tolerance=1e-6)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_the_gradient_of_logsumexp_is_exact_at_extremes(dtype):
+    x = leaf(np.array([[1e4, 1e4], [-1e4, -1e4], [1e4, -1e4], [-np.inf, 3], [-np.inf, -np.inf]], dtype))
+    z = tg.logsumexp(x, 1)
+    (dx,) = tg.grad(z, x, [np.ones(5)], create_graph=True)
+    assert dx.tolist() == [[0.5, 0.5], [0.5, 0.5], [1, 0], [0, 1], [0, 0]]
+    assert z.tolist()[2:] == [dtype(1e4), 3, -np.inf]
+    (ddx,) = tg.grad(dx, x, [np.array([[1.0, 0.0]] * 5)])
+    assert ddx.tolist() == [[0.25, -0.25], [0.25, -0.25], [0, 0], [0, 0], [0, 0]]
+
+
+@pytest.mark.parametrize("function", [tg.softmax, tg.log_softmax])
 def test_wrong_axes_are_refused(function):
     name = function.__name__
     for axis in (2, -3):
@@ -139,6 +177,15 @@ def test_wrong_axes_are_refused(function):
         function(leaf(np.zeros((2, 3))), 0.5)
     with pytest.raises(ValueError, match=rf"^{name}: "):
         function(leaf(1.0))
+
+
+def test_wrong_axes_of_logsumexp_are_refused():
+    x = leaf(np.zeros((2, 3)))
+    for axis, message in [(2, "expected an axis of -2 to 1"), ((0, -2), "each axis may come once")]:
+        with pytest.raises(ValueError, match=rf"^logsumexp: {message}"):
+            tg.logsumexp(x, axis)
+    with pytest.raises(TypeError, match=r"^logsumexp: axis must be an integer but is 0\.5"):
+        tg.logsumexp(x, 0.5)
 
 
 def test_an_empty_axis_is_refused_by_name():

@@ -9,8 +9,10 @@ import numpy as np
 from tinygrad_cnn.backend import get_array_module, is_object, ones
 from tinygrad_cnn.kernels.elementary import exp, log
 
+Axis = int | tuple[int, ...]
 
-def shifted(x: Any, axis: int) -> Any:
+
+def shifted(x: Any, axis: Axis) -> Any:
     """x minus its maximum along the axis, so that exp does not overflow; symbols, which have no order, as they are."""
     try:
         return x - x.max(axis=axis, keepdims=True)
@@ -20,7 +22,7 @@ def shifted(x: Any, axis: int) -> Any:
         return x
 
 
-def softmax(x: Any, axis: int) -> Any:
+def softmax(x: Any, axis: Axis) -> Any:
     """exp(x) / sum(exp(x)) along the axis."""
     e = exp(shifted(x, axis))
     return e / e.sum(axis=axis, keepdims=True)
@@ -71,11 +73,12 @@ def cross_entropy_of_weights(x: Any, weights: Any) -> tuple[Any, Any]:
     return losses, exp(log_p) * weights.sum(axis=1, keepdims=True) - weights
 
 
-def logsumexp(x: Any, axis: int) -> Any:
-    """log(sum(exp(x))) along the axis, which stays with size 1."""
+def logsumexp(x: Any, axis: Axis) -> Any:
+    """log(sum(exp(x))) over the axes, which stay with size 1."""
     if is_object(x):
         return log(exp(x).sum(axis=axis, keepdims=True))
     xp = get_array_module(x)
     largest = x.max(axis=axis, keepdims=True)
     largest = xp.where(xp.isfinite(largest), largest, xp.zeros_like(largest))  # else infinity minus infinity
-    return log(exp(x - largest).sum(axis=axis, keepdims=True)) + largest
+    with np.errstate(divide="ignore"):  # of -inf alone the sum is 0, and its logarithm -inf as it should be
+        return log(exp(x - largest).sum(axis=axis, keepdims=True)) + largest

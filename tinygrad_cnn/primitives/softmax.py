@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,14 +10,14 @@ import numpy as np
 from tinygrad_cnn.backend import get_array_module, is_object, ones, shape_of
 from tinygrad_cnn.engine import Variable, primitive
 from tinygrad_cnn.kernels import softmax as softmax_kernels
-from tinygrad_cnn.primitives.arguments import axis_of
-from tinygrad_cnn.primitives.elementwise import exp
+from tinygrad_cnn.primitives.arguments import axes_of, axis_of
+from tinygrad_cnn.primitives.elementwise import exp, where
 from tinygrad_cnn.primitives.reduction import sum
 from tinygrad_cnn.primitives.shape import reshape, transpose
 
 
 @primitive(x=lambda dz, z, axis: z * (dz - sum(dz * z, axis, keepdims=True)))
-def _softmax(x: Any, *, axis: int) -> Any:
+def _softmax(x: Any, *, axis: int | tuple[int, ...]) -> Any:
     return softmax_kernels.softmax(x, axis)
 
 
@@ -53,27 +54,42 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
     return _log_softmax(x, axis=axis_of("log_softmax", axis, len(shape_of(x))))
 
 
-@primitive(x=lambda dz, x, axis: dz * _softmax(x, axis=axis))
-def _logsumexp(x: Any, *, axis: int) -> Any:
+def _d_logsumexp(dz: Any, x: Any, z: Any, axis: tuple[int, ...]) -> Any:
+    # exp(x - z) would be off by as much as z was rounded: in float32 near 10,000, by a thousandth. The softmax is not.
+    is_empty = z == -math.inf
+    return where(is_empty, 0, dz * _softmax(where(is_empty, 0, x), axis=axis))
+
+
+@primitive(x=_d_logsumexp)
+def _logsumexp(x: Any, *, axis: tuple[int, ...]) -> Any:
     return softmax_kernels.logsumexp(x, axis)
 
 
-def logsumexp(x: Any, axis: int = -1, keepdims: bool = False) -> Any:
-    """log(sum(exp(x))) along an axis, shifted so that nothing overflows; dx = dz softmax(x).
+def logsumexp(x: Any, axis: Any = -1, keepdims: bool = False) -> Any:
+    """log(sum(exp(x))) over an axis, several, or all, shifted so that nothing overflows; dx = dz softmax(x).
+
+    Where all elements are -inf, so is the result, and the gradient is 0.
+
+    Args:
+        x: any shape.
+        axis: an integer, a tuple of integers, or None for all axes.
+        keepdims: leave the reduced axes in place with size 1.
 
     Raises:
-        ValueError: an axis that is not there, or is empty.
+        ValueError: an axis that is not there, comes twice or is empty.
 
     >>> import tinygrad_cnn as tg
     >>> round(tg.logsumexp(tg.tensor([1000.0, 1000.0])).item(), 3)
     1000.693
     """
     shape = shape_of(x)
-    axis = axis_of("logsumexp", axis, len(shape))
-    if not shape[axis]:
+    axes = axes_of("logsumexp", axis, len(shape))
+    if not axes:
+        return x
+    if any(shape[i] == 0 for i in axes):
         raise ValueError(f"logsumexp: axis {axis} of shape {shape} is empty")
-    z = _logsumexp(x, axis=axis)
-    return z if keepdims else reshape(z, shape[:axis] + shape[axis + 1 :])
+    z = _logsumexp(x, axis=axes)
+    return z if keepdims else reshape(z, tuple(n for i, n in enumerate(shape) if i not in axes))
 
 
 # Cross entropy. `target` is either labels (N,) or, for each class, the weight (N, classes) of its -log softmax(x).

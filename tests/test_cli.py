@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import standin
 from tinygrad_cnn import cli, data, demo, training
 
 ROOT = Path(__file__).parent.parent
@@ -117,3 +118,13 @@ def test_the_version():
     import tinygrad_cnn
 
     assert run("--version").stdout.strip() == f"tinygrad_cnn {tinygrad_cnn.__version__}"
+
+
+@needs_graphviz
+def test_the_formulas_are_checked_on_a_gpu_where_there_is_one(few_digits, tmp_path, capsys, monkeypatch):
+    standin.install(monkeypatch, devices=1)
+    assert cli.main(["demo", "--epochs", "1", "--out", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert "digits, on cpu:" in printed
+    assert "digits, on gpu:0:" in printed
+    assert printed.count("passed  dX in float32") == 2

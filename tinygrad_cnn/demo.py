@@ -104,9 +104,21 @@ def _verify(model: DigitsCNN, digits: Any) -> bool:
     z = model.conv1(images).retain_grad()
     tg.cross_entropy(model.after_first(z), digits.test_labels[:2]).backward()
     model.zero_grad()
-    report = verify.conv2d_formulas(images, model.conv1.weight, model.conv1.bias, z.grad, padding=1)
-    print(f"\nThe backward formulas of the trained first layer, on two test digits:\n\n{report}")
-    return bool(report)
+    passed = True
+    for device in dict.fromkeys((images.device, *_gpu())):
+        operands = (tensor.detach().to(device) for tensor in (images, model.conv1.weight, model.conv1.bias, z.grad))
+        report = verify.conv2d_formulas(*operands, padding=1)
+        print(f"\nThe backward formulas of the trained first layer, on two test digits, on {device}:\n\n{report}")
+        passed = passed and bool(report)
+    return passed
+
+
+def _gpu() -> list[str]:
+    """The GPU, where there is one."""
+    try:
+        return [backend.parse_device("gpu")]
+    except RuntimeError:
+        return []
 
 
 def _draw(model: DigitsCNN, digits: Any, history: list[Finished], out: Path) -> None:

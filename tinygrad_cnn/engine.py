@@ -506,7 +506,7 @@ def _result(
     node.parents = parents
     node.saved = saved
     node.options = options
-    node.value = z if type(z) in SCALARS else kept(z)
+    node.value = z if type(z) in SCALARS or (type(z) is _ndarray and z.size <= KEPT_SIZE) else kept(z)
     node.number = _number()
     node.gradient = node.name = node.target = None
     result = _new(kind)

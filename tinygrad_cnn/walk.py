@@ -51,7 +51,8 @@ def backward(
     for node, total in arrived.items():
         target = None if node.target is None else node.target()
         if target is not None:
-            total = total if isinstance(total, Variable) else wrap(total, None)
+            if not isinstance(total, Variable):
+                total = wrap(total, None)
             earlier = target._grad
             sums.append((target, total if earlier is None else earlier + total))
     for leaf, total in sums:  # only now, so that a walk or a sum that failed has changed no gradient
@@ -120,15 +121,16 @@ def grad(
 
 def _operations(roots: Iterable[Node]) -> list[Node]:
     """The recorded operations behind the roots, theirs too, last created first."""
-    seen = {node for node in roots if node.plan is not None}
-    add, stack = seen.add, list(seen)
-    push, pop = stack.append, stack.pop
-    while stack:
-        for parent in pop().parents:
+    order = [node for node in roots if node.plan is not None]
+    seen = set(order)
+    add, push = seen.add, order.append
+    for node in order:  # which grows meanwhile
+        for parent in node.parents:
             if parent.plan is not None and parent not in seen:
                 add(parent)
                 push(parent)
-    return sorted(seen, key=_creation, reverse=True)
+    order.sort(key=_creation, reverse=True)
+    return order
 
 
 def _walk(

@@ -63,26 +63,35 @@ def _rows(x: Any) -> Any:
     return x if x.ndim == 2 else x.reshape((prod(x.shape[:-1]), x.shape[-1]))
 
 
-def _product(x: Any, y: Any) -> Any:
-    """The product of two matrices."""
-    return x.dot(y) if isinstance(x, np.ndarray) else _matmul(x, y)
-
-
-def _dx(dz: Any, weight: Any) -> Any:
-    dx = _product(_rows(dz), weight)
-    return dx if dz.ndim == 2 else dx.reshape((*dz.shape[:-1], weight.shape[1]))
-
-
 @primitive(x=lambda dz, x_shape: broadcast_to(dz, x_shape))  # noqa: PLW0108 - rules name what they need
 def _sum_of_rows(x: Any) -> Any:
     return ones(len(x), x).dot(x)
 
 
-@primitive(
-    x=_dx,
-    weight=lambda dz, x: _product(_rows(dz).T, _rows(x)),
-    bias=lambda dz: _sum_of_rows(_rows(dz)),
-)
+# The rules of a linear layer. The first line of each is the formula, on the plain matrix that nearly every dZ is; below it
+# stands the same for samples along several axes and for a walk that is recorded.
+
+
+def _dX(dZ: Any, weight: Any) -> Any:
+    if type(dZ) is np.ndarray and dZ.ndim == 2:
+        return dZ.dot(weight)
+    dX = _matmul(_rows(dZ), weight)
+    return dX if dZ.ndim == 2 else dX.reshape((*dZ.shape[:-1], weight.shape[1]))
+
+
+def _dW(dZ: Any, x: Any) -> Any:
+    if type(dZ) is np.ndarray and dZ.ndim == 2:
+        return dZ.T.dot(x)
+    return _matmul(_rows(dZ).T, _rows(x))
+
+
+def _dB(dZ: Any) -> Any:
+    if type(dZ) is np.ndarray and dZ.ndim == 2:
+        return ones(len(dZ), dZ).dot(dZ)
+    return _sum_of_rows(_rows(dZ))
+
+
+@primitive(x=_dX, weight=_dW, bias=_dB)
 def linear(x: Any, weight: Any, bias: Any = None) -> Any:
     """A fully connected layer Z = X W^T + b; dX = dZ W, dW = dZ^T X, db = the sum of dZ over the samples.
 

@@ -110,7 +110,9 @@ def _dx_of_total(dz: Any, x: Any, difference: Any, target: Any, norm: Any) -> An
 
 
 def _dx_of_mean(dz: Any, x: Any, difference: Any, target: Any) -> Any:
-    return _dx_of_total(dz, x, difference, target, max(len(difference), 1))
+    if isinstance(x, Variable):
+        return _dx_of_total(dz, x, difference, target, max(len(difference), 1))
+    return difference * (dz / (len(difference) or 1))
 
 
 @primitive()

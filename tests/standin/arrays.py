@@ -252,6 +252,9 @@ class ndarray:
     @_method("clip")
     def clip(self, min=None, max=None, out=None): ...
 
+    @_method("round")
+    def round(self, decimals=0, out=None): ...
+
     @_method("dot")
     def dot(self, b, out=None): ...
 

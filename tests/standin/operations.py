@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import tinygrad_cnn as tg
+from tests.elementwise_cases import BINARY, UNARY
 from tests.operands import integers, normals
 from tinygrad_cnn.primitives import activations, shape
 
@@ -83,6 +84,22 @@ ELEMENTWISE = [
     Operation("where", lambda x, y: tg.where(_on(x, MASK), x, y), (A, ROW)),
     Operation("where_number", lambda x: tg.where(x > 0, x, 0.0), (A,)),
     Operation("without_axes", lambda x, y: (x * y + y**3).tanh() + (x + y).relu(), (normals((), 1), normals((), 2))),
+]
+
+NUMPY_SET = [
+    *(
+        Operation(case.name, case, tuple(np.reshape(case.points, (-1, n)).T))
+        for n, cases in ((1, UNARY), (2, BINARY))
+        for case in cases
+    ),
+    Operation("hypot_number", lambda x: tg.hypot(x, 2.0), (A,)),
+    Operation("hypot_of_zero", lambda x, y: tg.hypot(x, y) + tg.arctan2(x, y), (np.zeros(3), np.zeros(3))),
+    Operation("maximum_of_ties", tg.maximum, (TIED, TIED[0])),
+    Operation("minimum_split", lambda x, y: tg.minimum(x, y, "split"), (TIED, TIED[0])),
+    Operation("clip", lambda x: tg.clip(x, -0.5, 1) ** 2, (A,)),
+    Operation("rounded", lambda x: x * (tg.floor(x) + tg.ceil(x) + tg.trunc(x) + tg.round(x, 1)), (A,)),
+    Operation("floor_divide", lambda x: x * (x // 2), (A,)),
+    Operation("masked", lambda x: tg.where((x > 0) & tg.isfinite(x) & ~tg.logical_not(x), x, 0), (A,)),
 ]
 
 # Below, at and above every kink
@@ -361,7 +378,8 @@ NORMALIZATION = [
 ]
 
 OPERATIONS = [
-    *ELEMENTWISE, *ACTIVATION, *REDUCTION, *SHAPE, *MATRIX, *LOSS, *CONVOLUTION, *POOLING, *RESAMPLING, *NORMALIZATION,
+    *ELEMENTWISE, *NUMPY_SET, *ACTIVATION, *REDUCTION, *SHAPE, *MATRIX, *LOSS, *CONVOLUTION, *POOLING, *RESAMPLING,
+    *NORMALIZATION,
 ]  # fmt: skip
 
 # Operations of two square matrices, by the name in the error where these lie on different devices

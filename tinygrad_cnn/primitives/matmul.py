@@ -68,8 +68,8 @@ def _sum_of_rows(x: Any) -> Any:
     return ones(len(x), x).dot(x)
 
 
-# The rules of a linear layer. The first line of each is the formula, on the plain matrix that nearly every dZ is; below it
-# stands the same for samples along several axes and for a walk that is recorded.
+# The rules of a linear layer. The first line of each is the formula, on the plain matrix that nearly every dZ is; the
+# rest says the same for samples along several axes, and for a walk that is recorded.
 
 
 def _dX(dZ: Any, weight: Any) -> Any:

@@ -209,6 +209,9 @@ _FUNCTIONS: dict[Any, Callable[..., Any]] = {
             (searching, "all"), (searching, "any"), (searching, "argmax"), (searching, "argmin"),
         )
     },
+    np.amax: _reducing(reduction.max),
+    np.amin: _reducing(reduction.min),
+    np.around: piecewise.round,
     np.std: _varying(reduction.std),
     np.var: _varying(reduction.var),
     **{getattr(np, name): _filled(name) for name in ("empty_like", "ones_like", "zeros_like")},

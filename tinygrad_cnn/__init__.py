@@ -158,7 +158,7 @@ from tinygrad_cnn.primitives.trigonometric import (
     tan,
 )
 from tinygrad_cnn.primitives.unfold import fold, unfold
-from tinygrad_cnn.tensor import Tensor, get_array_module, tensor
+from tinygrad_cnn.tensor import Tensor, from_dlpack, get_array_module, tensor
 from tinygrad_cnn.walk import grad
 
 __version__ = "0.1.0"
@@ -235,6 +235,7 @@ __all__ = [
     "fmod",
     "fold",
     "fractional_max_pool2d",
+    "from_dlpack",
     "gather",
     "gelu",
     "get_array_module",

@@ -6,6 +6,7 @@ marks it as read-only.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -28,13 +29,21 @@ def imported(x: Any) -> Any:
     """
     if not hasattr(x, "__dlpack__") or not hasattr(x, "__dlpack_device__"):
         raise TypeError(f"from_dlpack: expected an object with DLPack's methods but got {type(x).__name__}")
-    kind, index = map(int, x.__dlpack_device__())
+    kind, index = map(int, _taken(x, x.__dlpack_device__))
     if kind in _HOST_KINDS:
-        return np.from_dlpack(x)
+        return _taken(x, np.from_dlpack, x)
     if kind in _CUDA_KINDS:
         with on_device(f"gpu:{index}"):
-            return gpu_module().from_dlpack(x)
+            return _taken(x, gpu_module().from_dlpack, x)
     raise ValueError(f"from_dlpack: expected memory of the CPU or of a CUDA GPU but DLPack's kind of device is {kind}")
+
+
+def _taken(x: Any, function: Callable[..., Any], *arguments: Any) -> Any:
+    """What the function gives; its errors are those of many libraries."""
+    try:
+        return function(*arguments)
+    except (BufferError, RuntimeError, TypeError, ValueError) as error:
+        raise BufferError(f"from_dlpack: {type(x).__name__} can't be taken over: {error}") from error
 
 
 class MemoryProtocols(Variable):
@@ -54,7 +63,7 @@ class MemoryProtocols(Variable):
 
         Args:
             stream: the consumer's CUDA stream, which waits until the copy is made; None on the CPU.
-            max_version: not needed, since every consumer takes a capsule of before version 1.
+            max_version: of DLPack, that the consumer knows.
             dl_device: (1, 0) brings the values of a GPU to the CPU; any other must be the tensor's own device.
             copy: True or None.
 
@@ -72,7 +81,11 @@ class MemoryProtocols(Variable):
         if target not in (own, (CPU, 0)):
             raise BufferError(f"__dlpack__: expected the device (1, 0) or the tensor's, {own}, but got {target}")
         if target[0] == CPU:
-            return np.array(to_numpy(self._array)).__dlpack__()
+            array = np.array(to_numpy(self._array))
+            try:
+                return array.__dlpack__(max_version=max_version)
+            except TypeError:  # NumPy 2.0 has only the version before 1, which every consumer takes
+                return array.__dlpack__()
         with on_device(device_of(self._array)):
             return self._array.copy().__dlpack__(stream=stream)
 

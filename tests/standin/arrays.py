@@ -106,6 +106,13 @@ def _in_place(function):
     return method
 
 
+class Capsule:
+    """What DLPack hands over."""
+
+    def __init__(self, memory):
+        self.memory = memory
+
+
 class ndarray:
     """An array on a device."""
 
@@ -168,6 +175,21 @@ class ndarray:
             "Implicit conversion to a NumPy array is not allowed. "
             "Please use `.get()` to construct a NumPy array explicitly."
         )
+
+    # To other libraries: the array's own memory
+
+    def __dlpack__(self, *, stream=None):
+        if not (stream is None or stream >= -1):
+            raise ValueError("On CUDA, the valid stream for the DLPack protocol is -1, 1, 2, or any larger value")
+        return Capsule(self._memory)
+
+    def __dlpack_device__(self):
+        return 2, self.device.id
+
+    @property
+    def __cuda_array_interface__(self):
+        host = self._memory.__array_interface__
+        return {"shape": self.shape, "typestr": host["typestr"], "data": (host["data"][0], False), "version": 3}
 
     # NumPy's functions, given a device array, become the module's
 

@@ -133,6 +133,15 @@ def asnumpy(a, stream=None, order="C", out=None):
 
 
 @_offer
+def from_dlpack(array):
+    """An array on the memory that the capsule hands over."""
+    kind, index = array.__dlpack_device__()
+    if kind != 2:
+        raise TypeError("CPU arrays cannot be directly imported to CuPy.")
+    return ndarray(array.__dlpack__(stream=1).memory, index)
+
+
+@_offer
 def result_type(*arrays_and_dtypes):
     return np.result_type(*(x.dtype if isinstance(x, ndarray) else x for x in arrays_and_dtypes))
 

@@ -52,6 +52,7 @@ from tinygrad_cnn.primitives.dropout import dropout, dropout2d
 from tinygrad_cnn.primitives.einsum import einsum
 from tinygrad_cnn.primitives.elementwise import (
     abs,
+    absolute,
     add,
     cbrt,
     divide,
@@ -168,6 +169,7 @@ _SUBMODULES = ("data", "nn", "optim", "training", "verify", "viz")
 __all__ = [
     "Tensor",
     "abs",
+    "absolute",
     "adaptive_avg_pool1d",
     "adaptive_avg_pool2d",
     "adaptive_avg_pool3d",

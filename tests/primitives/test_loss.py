@@ -464,6 +464,10 @@ def test_other_bad_arguments_are_refused():
     for weight in ([1.0, -1.0, 1.0], [1.0, np.nan, 1.0]):
         with pytest.raises(ValueError, match=r"^cross_entropy: the weights of the classes must be numbers >= 0"):
             tg.cross_entropy(x, [0, 1], weight=weight)
+    labels = np.zeros((2, 4, 5), int)
+    labels[1, 2, 3] = 7
+    with pytest.raises(ValueError, match=r"^cross_entropy: labels must be 0 to 2 but target\[1, 2, 3\] is 7"):
+        tg.cross_entropy(leaf(np.zeros((2, 3, 4, 5))), labels)
     with pytest.raises(ValueError, match=r"^cross_entropy: expected labels"):
         tg.cross_entropy(leaf(np.zeros((2, 3, 4))), np.zeros((2, 3), int))
 

@@ -9,8 +9,6 @@ from weakref import ref
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import tinygrad_cnn as tg
 from tests.dual_numbers import exact_gradients
@@ -99,29 +97,35 @@ def test_gradients_of_third_order_are_central_differences(case):
     check_gradients(small, *operands(small), order=3, tolerance=1e-5)
 
 
-@settings(deadline=None, max_examples=60)
-@given(st.data())
-def test_any_shape(data):
-    operation = data.draw(st.sampled_from(["batch_norm", "layer_norm", "group_norm", "instance_norm"]))
-    batch, per_group, groups = (data.draw(st.integers(1, 3)) for _ in range(3))
-    size = data.draw(st.lists(st.integers(1, 4), min_size=operation == "instance_norm", max_size=3))
-    shape = (batch, groups * per_group, *size)
-    argument = {"group_norm": groups, "layer_norm": shape[data.draw(st.integers(0, len(shape) - 1)) :]}.get(operation)
-    case = Normalization(operation, "any", shape, argument)
-    if min(map(len, case.groups.values())) == 1 and operation in ("batch_norm", "instance_norm"):
-        return
-    dtype = data.draw(st.sampled_from([np.float32, np.float64]))
-    arrays = operands(case, dtype)
-    layout = data.draw(st.sampled_from(["as it is", *layouts(arrays[0])]))
-    x, weight, bias = tensors(*arrays)
-    x = tg.tensor(layouts(arrays[0]).get(layout, arrays[0]), requires_grad=True)
-    dz = normals(shape, 4, dtype)
-    z = case(x, weight, bias)
-    tolerance = 1e-5 if dtype == np.float32 else 1e-13
-    assert_close(z.numpy(), case.value(*as_floats(arrays)), tolerance)
-    expected = case.gradients(*as_floats([*arrays[:2], dz]))
-    for actual, wanted in zip(tg.grad(z, (x, weight, bias), dz), expected, strict=True):
-        assert_close(actual.numpy(), wanted, tolerance)
+def test_any_shape():
+    hypothesis = pytest.importorskip("hypothesis")
+    st = pytest.importorskip("hypothesis.strategies")
+
+    @hypothesis.settings(deadline=None, max_examples=60, database=None)
+    @hypothesis.given(st.data())
+    def check(data):
+        operation = data.draw(st.sampled_from(["batch_norm", "layer_norm", "group_norm", "instance_norm"]))
+        batch, per_group, groups = (data.draw(st.integers(1, 3)) for _ in range(3))
+        size = data.draw(st.lists(st.integers(1, 4), min_size=operation == "instance_norm", max_size=3))
+        shape = (batch, groups * per_group, *size)
+        argument = {"group_norm": groups, "layer_norm": shape[data.draw(st.integers(0, len(shape) - 1)) :]}.get(operation)
+        case = Normalization(operation, "any", shape, argument)
+        if min(map(len, case.groups.values())) == 1 and operation in ("batch_norm", "instance_norm"):
+            return
+        dtype = data.draw(st.sampled_from([np.float32, np.float64]))
+        arrays = operands(case, dtype)
+        layout = data.draw(st.sampled_from(["as it is", *layouts(arrays[0])]))
+        x, weight, bias = tensors(*arrays)
+        x = tg.tensor(layouts(arrays[0]).get(layout, arrays[0]), requires_grad=True)
+        dz = normals(shape, 4, dtype)
+        z = case(x, weight, bias)
+        tolerance = 1e-5 if dtype == np.float32 else 1e-13
+        assert_close(z.numpy(), case.value(*as_floats(arrays)), tolerance)
+        expected = case.gradients(*as_floats([*arrays[:2], dz]))
+        for actual, wanted in zip(tg.grad(z, (x, weight, bias), dz), expected, strict=True):
+            assert_close(actual.numpy(), wanted, tolerance)
+
+    check()
 
 
 # Hard places

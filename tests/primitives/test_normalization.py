@@ -108,7 +108,8 @@ def test_any_shape():
         batch, per_group, groups = (data.draw(st.integers(1, 3)) for _ in range(3))
         size = data.draw(st.lists(st.integers(1, 4), min_size=operation == "instance_norm", max_size=3))
         shape = (batch, groups * per_group, *size)
-        argument = {"group_norm": groups, "layer_norm": shape[data.draw(st.integers(0, len(shape) - 1)) :]}.get(operation)
+        last = shape[data.draw(st.integers(0, len(shape) - 1)) :]
+        argument = {"group_norm": groups, "layer_norm": last}.get(operation)
         case = Normalization(operation, "any", shape, argument)
         if min(map(len, case.groups.values())) == 1 and operation in ("batch_norm", "instance_norm"):
             return

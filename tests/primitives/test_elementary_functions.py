@@ -372,3 +372,38 @@ def test_mistakes_are_named():
         tg.hypot(leaf(np.ones(2)), np.ones(3))
     with pytest.raises(TypeError, match=r"^sin: "):
         tg.sin("0.5")
+
+
+# Anywhere in the range of float64, by numbers of 60 digits
+
+ANYWHERE = {
+    "arctan": (1, lambda m, x: 1 / (1 + x * x)),
+    "arcsinh": (1, lambda m, x: 1 / m.sqrt(1 + x * x)),
+    "cbrt": (1, lambda m, x: 1 / (3 * m.cbrt(abs(x)) ** 2) if x else m.inf),
+    "expm1": (1, lambda m, x: m.exp(x)),
+    "exp2": (1, lambda m, x: 2**x * m.log(2)),
+    "hypot": (2, lambda m, x, y: x / m.sqrt(x * x + y * y) if x or y else 0),
+    "arctan2": (2, lambda m, y, x: x / (x * x + y * y) if x or y else 0),
+    "logaddexp": (2, lambda m, x, y: 1 / (1 + m.exp(y - x))),
+}
+
+
+@pytest.mark.parametrize("name", ANYWHERE)
+def test_the_derivative_by_the_first_operand_at_any_number(name):
+    hypothesis = pytest.importorskip("hypothesis")
+    st = pytest.importorskip("hypothesis.strategies")
+    mpmath = pytest.importorskip("mpmath")
+    count, slope = ANYWHERE[name]
+    whole = st.floats(-1e300, 1e300, allow_subnormal=False)
+    near = st.floats(-50, 50, allow_subnormal=False)
+
+    @hypothesis.settings(max_examples=100, deadline=None, database=None)
+    @hypothesis.given(st.tuples(*[whole | near] * count))
+    def check(point):
+        with mpmath.workdps(60):
+            expected = float(slope(mpmath, *map(mpmath.mpf, point)))
+        with np.errstate(over="ignore", divide="ignore"):  # where the derivative itself overflows, or is infinite
+            (actual,), *_ = gradients(getattr(tg, name), *(np.array([x]) for x in point))
+        assert actual == pytest.approx(expected, rel=1e-13, abs=1e-320)
+
+    check()

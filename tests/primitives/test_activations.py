@@ -206,6 +206,40 @@ def test_softplus_needs_no_threshold(dtype):
     assert tg.softplus(leaf(np.float64(21.0))).item() > 21
 
 
+# Formulas in numbers of 60 digits, of which the derivative is taken by differences
+EXACT = {
+    "elu": lambda m, x: x if x > 0 else m.expm1(x),
+    "gelu": lambda m, x: x * m.ncdf(x),
+    "silu": lambda m, x: x / (1 + m.exp(-x)),
+    "softplus": lambda m, x: m.log(1 + m.exp(x)),
+    "logsigmoid": lambda m, x: -m.log(1 + m.exp(-x)),
+    "mish": lambda m, x: x * m.tanh(m.log(1 + m.exp(x))),
+    "softsign": lambda m, x: x / (1 + abs(x)),
+    "erf": lambda m, x: m.erf(x),
+}
+
+
+@pytest.mark.parametrize("name", EXACT)
+def test_value_and_derivative_are_exact_to_rounding_at_any_number(name):
+    """Relatively to themselves also where they are tiny; near the zeros of a derivative, relatively to 1."""
+    hypothesis = pytest.importorskip("hypothesis")
+    st = pytest.importorskip("hypothesis.strategies")
+    mpmath = pytest.importorskip("mpmath")
+
+    @hypothesis.settings(max_examples=50, deadline=None, database=None)
+    @hypothesis.given(st.floats(-30, 30, allow_subnormal=False) | st.floats(-700, 700) | st.floats(-1e15, 1e15))
+    def check(x):
+        with mpmath.workdps(80 if abs(x) < 4 else 760):
+            value = float(EXACT[name](mpmath, mpmath.mpf(x)))
+            slope = float(mpmath.diff(lambda v: EXACT[name](mpmath, v), x, h=mpmath.mpf(10) ** -30))
+        z, dx = slopes(getattr(tg, name), np.array([x]))
+        digits = 1e-13 if abs(x) < 10 else 1e-12  # an exponent's rounding grows with it
+        assert z[0] == pytest.approx(value, rel=digits, abs=1e-320)
+        assert dx[0] == pytest.approx(slope, rel=digits, abs=1e-14 if abs(x) < 10 else 1e-320)
+
+    check()
+
+
 # PReLU's weight
 
 

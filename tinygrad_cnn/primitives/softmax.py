@@ -240,7 +240,7 @@ def read_target(operation: str, x: Any, target: Any) -> Any:
 
 
 def class_weights(
-    operation: str, x: Any, target: Any, weight: Any, ignore_index: int, label_smoothing: float = 0.0
+    operation: str, x: Any, target: Any, weight: Any, ignore_index: int | None, label_smoothing: float = 0.0
 ) -> tuple[Any, Any, Any]:
     """Every sample (pixel) as a row: x (M, classes), the weights of -log p (M, classes), and the norm of the mean.
 
@@ -254,7 +254,7 @@ def class_weights(
         target = target.reshape(1, *target.shape)
     else:
         classes = shape[1]
-    ndim = len(shape_of(x))
+    ndim, places = len(shape_of(x)), target.shape
     is_labels = target.ndim < ndim
     if ndim > 2:
         last = (0, *range(2, ndim), 1)
@@ -264,8 +264,8 @@ def class_weights(
         raise ValueError(f"{operation}: label_smoothing must be 0 to 1 but is {label_smoothing}")
     each = _class_weight(operation, xp, x, weight, classes)
     if is_labels:
-        counted = target != ignore_index
-        _check_labels(operation, target, counted, classes)
+        counted = xp.ones(len(target), dtype=bool) if ignore_index is None else target != ignore_index
+        _check_labels(operation, target, counted, classes, places)
         probabilities = (target[:, None] == xp.arange(classes)).astype(each.dtype)
         norm = ((probabilities * each).sum(axis=1) * counted).sum()
     else:
@@ -293,11 +293,12 @@ def _class_weight(operation: str, xp: Any, x: Any, weight: Any, classes: int) ->
     return weight.astype(dtype)
 
 
-def _check_labels(operation: str, labels: Any, counted: Any, classes: int) -> None:
+def _check_labels(operation: str, labels: Any, counted: Any, classes: int, shape: tuple[int, ...]) -> None:
     wrong = counted & ((labels < 0) | (labels >= classes))
     if wrong.any():
         first = int(wrong.argmax())
-        raise ValueError(f"{operation}: labels must be 0 to {classes - 1} but target[{first}] is {int(labels[first])}")
+        place = ", ".join(str(i) for i in np.unravel_index(first, shape))
+        raise ValueError(f"{operation}: labels must be 0 to {classes - 1} but target[{place}] is {int(labels[first])}")
 
 
 def _check_probabilities(operation: str, target: Any) -> None:

@@ -26,8 +26,10 @@ class Loss(Module):
         self.function = function
         self.options = {name: value for name, value in options.items() if not name.endswith("weight")}
         for name in options.keys() - self.options.keys():
-            if options[name] is not None:
-                value = options[name]
+            value = options[name]
+            if value is None:
+                setattr(self, name, None)
+            else:
                 self.register_buffer(name, value.detach() if isinstance(value, Tensor) else tensor(value))
 
     def forward(self, x: Any, target: Any) -> Any:
@@ -43,6 +45,9 @@ class Loss(Module):
 class CrossEntropyLoss(Loss):
     """`tg.cross_entropy`: of logits (N, classes, ...) with labels or probabilities.
 
+    Raises:
+        ValueError: an unknown `reduction`, a `label_smoothing` outside 0 to 1.
+
     >>> import tinygrad_cnn as tg
     >>> from tinygrad_cnn import nn
     >>> round(nn.CrossEntropyLoss()(tg.tensor([[0.0, 0.0]]), [1]).item(), 4)
@@ -52,6 +57,8 @@ class CrossEntropyLoss(Loss):
     def __init__(
         self, weight: Any = None, ignore_index: int = -100, reduction: str = "mean", label_smoothing: float = 0.0
     ) -> None:
+        if not 0 <= label_smoothing <= 1:
+            raise ValueError(f"CrossEntropyLoss: label_smoothing must be 0 to 1 but is {label_smoothing}")
         super().__init__(
             softmax.cross_entropy,
             weight=weight,
@@ -89,16 +96,28 @@ class L1Loss(Loss):
 
 
 class HuberLoss(Loss):
-    """`tg.huber_loss`, squared near 0 and linear beyond delta."""
+    """`tg.huber_loss`, squared near 0 and linear beyond delta.
 
-    def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
+    Raises:
+        ValueError: an unknown `reduction`, a `delta` that is not positive.
+    """
+
+    def __init__(self, reduction: str = "mean", delta: float = 1) -> None:
+        if not delta > 0:
+            raise ValueError(f"HuberLoss: delta must be positive but is {delta}")
         super().__init__(loss.huber_loss, reduction=reduction, delta=delta)
 
 
 class SmoothL1Loss(Loss):
-    """`tg.smooth_l1_loss`, the Huber loss divided by its threshold."""
+    """`tg.smooth_l1_loss`, the Huber loss divided by its threshold.
 
-    def __init__(self, reduction: str = "mean", beta: float = 1.0) -> None:
+    Raises:
+        ValueError: an unknown `reduction`, a `beta` that is not a number >= 0.
+    """
+
+    def __init__(self, reduction: str = "mean", beta: float = 1) -> None:
+        if not beta >= 0:
+            raise ValueError(f"SmoothL1Loss: beta must be at least 0 but is {beta}")
         super().__init__(loss.smooth_l1_loss, reduction=reduction, beta=beta)
 
 
@@ -130,19 +149,19 @@ class KLDivLoss(Loss):
 class HingeLoss(Loss):
     """`tg.hinge_loss`, for targets of -1 and 1."""
 
-    def __init__(self, reduction: str = "mean", margin: float = 1.0) -> None:
+    def __init__(self, reduction: str = "mean", margin: float = 1) -> None:
         super().__init__(loss.hinge_loss, reduction=reduction, margin=margin)
 
 
 class MultiMarginLoss(Loss):
     """`tg.multi_margin_loss`, the hinge loss of several classes."""
 
-    def __init__(self, margin: float = 1.0, reduction: str = "mean") -> None:
+    def __init__(self, margin: float = 1, reduction: str = "mean") -> None:
         super().__init__(loss.multi_margin_loss, margin=margin, reduction=reduction)
 
 
 class DiceLoss(Loss):
     """`tg.dice_loss`, the overlap of a segmentation with its target."""
 
-    def __init__(self, smooth: float = 1.0, reduction: str = "mean") -> None:
-        super().__init__(loss.dice_loss, smooth=smooth, reduction=reduction)
+    def __init__(self, smooth: float = 1, axis: Any = None, reduction: str = "mean") -> None:
+        super().__init__(loss.dice_loss, smooth=smooth, axis=axis, reduction=reduction)

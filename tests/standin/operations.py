@@ -216,6 +216,8 @@ MATRIX = [
     Operation("linear_without_bias", tg.linear, (normals((2, 3, 4), 21), normals((2, 4), 19))),
 ]
 
+BCE = tg.binary_cross_entropy_with_logits
+
 LOSS = [
     Operation("softmax", lambda x: tg.softmax(x, axis=0), (100 * A,)),
     Operation("log_softmax", tg.log_softmax, (100 * A,)),
@@ -224,6 +226,19 @@ LOSS = [
     Operation("cross_entropy_each", lambda x: tg.cross_entropy(x, _on(x, LABELS), reduction="none"), (A,), flags=2),
     Operation("cross_entropy_of_one", lambda x: tg.cross_entropy(x, 2), (ROW,), flags=2),
     Operation("cross_entropy_probabilities", lambda x: tg.cross_entropy(x, _on(x, P), reduction="sum"), (A,), flags=2),
+    Operation("logsumexp_axes", lambda x: tg.logsumexp(x, (0, 2)), (100 * TIED,)),
+    Operation("mse_loss", tg.mse_loss, (A, B)),
+    Operation("l1_loss", lambda x: tg.l1_loss(x, B, "sum"), (A,)),
+    Operation("huber_loss", lambda x: tg.huber_loss(x, B.tolist(), delta=0.5), (A,)),
+    Operation("smooth_l1_loss", lambda x: tg.smooth_l1_loss(x, _on(x, B), "none"), (A,)),
+    Operation("nll_loss", lambda x: tg.nll_loss(x, LABELS, [1.0, 2.0, 0.5, 1.0], 0), (A,), flags=3),
+    Operation("bce", lambda x: tg.binary_cross_entropy(x, _on(x, P), ROW), (P,), flags=2),
+    Operation("bce_with_logits", lambda x, y: BCE(x, y, ROW, pos_weight=[2.0]), (A, P), flags=1),
+    Operation("kl_div", lambda x, y: tg.kl_div(x, y, "batchmean"), (A, P), flags=1),
+    Operation("kl_div_of_logarithms", lambda x, y: tg.kl_div(x, y, "sum", True), (A, B), flags=1),
+    Operation("hinge_loss", lambda x: tg.hinge_loss(x, np.sign(B)), (A,), flags=1),
+    Operation("multi_margin_loss", lambda x: tg.multi_margin_loss(x, LABELS), (A,), flags=2),
+    Operation("dice_loss", tg.dice_loss, (P, P[::-1]), flags=1),
 ]
 
 X = normals((2, 4, 7, 6), 22)

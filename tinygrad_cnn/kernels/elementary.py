@@ -175,7 +175,9 @@ def sigmoid(x: Any) -> Any:
         return of_objects("sigmoid", x)
     xp = get_array_module(x)
     e = xp.exp(-xp.abs(x))
-    return xp.where(x >= 0, e.dtype.type(1), e) / (1 + e)
+    if isinstance(x, _SCALAR):
+        return (1 if x >= 0 else e) / (1 + e)
+    return where(x >= 0, e.dtype.type(1), e) / (1 + e)
 
 
 def relu(x: Any) -> Any:
@@ -253,9 +255,26 @@ def finite(x: Any) -> Any:
     return xp.minimum(xp.maximum(x, -largest), largest)
 
 
+_UNSIGNED = {2: np.uint16, 4: np.uint32, 8: np.uint64}
+_LARGE = 1 << 12
+
+
 def where(condition: Any, x: Any, y: Any) -> Any:
     """x where the condition holds, else y; a scalar stays one."""
     xp = get_array_module(condition, x, y)
     if not shape_of(condition):
         condition = xp.asarray(condition)  # CuPy's condition can't be a bool
+    elif xp is np and condition.size >= _LARGE and condition.dtype == bool:
+        dtype = np.result_type(x, y)
+        if dtype.kind == "f" and dtype.itemsize in _UNSIGNED:
+            return _chosen_by_bits(condition, np.asarray(x, dtype), np.asarray(y, dtype))
     return xp.where(condition, x, y)[()]
+
+
+def _chosen_by_bits(condition: Any, x: Any, y: Any) -> Any:
+    """`where` without a jump an element, which the processor guesses wrong for every second one of random signs."""
+    bits = _UNSIGNED[x.itemsize]
+    ones = np.negative(condition.view(np.int8)).astype(bits)  # all bits where the condition holds, else none
+    chosen = (x.view(bits) ^ y.view(bits)) & ones
+    chosen ^= y.view(bits)
+    return chosen.view(x.dtype)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.backend import get_array_module
+from tinygrad_cnn.kernels.elementary import where
 
 # |x| <= 0.46875: erf(x) = x P(x^2) / Q(x^2)
 _SMALL = (
@@ -67,7 +68,7 @@ def _scaled_complement(size: Any) -> Any:
     middle, large = xp.minimum(size, 4), xp.maximum(size, 4)
     inverse = 1 / (large * large)
     beyond = (1 / sqrt(pi) - inverse * _quotient(_LARGE, inverse)) / large
-    return xp.where(size <= 4, _quotient(_MIDDLE, middle), beyond)
+    return where(size <= 4, _quotient(_MIDDLE, middle), beyond)
 
 
 def _bell(size: Any, share: float) -> Any:
@@ -99,7 +100,7 @@ def erf(x: Any) -> Any:
     size = xp.minimum(xp.abs(x), _END)
     small = xp.minimum(size, _FIRST)
     complement = _bell(size, 1) * _scaled_complement(xp.maximum(size, _FIRST))
-    value = xp.where(size <= _FIRST, small * _quotient(_SMALL, small * small), 1 - complement)
+    value = where(size <= _FIRST, small * _quotient(_SMALL, small * small), 1 - complement)
     return xp.copysign(value, x)
 
 
@@ -113,4 +114,4 @@ def normal_cdf(x: Any) -> Any:
     small = xp.minimum(y, _FIRST)
     half_erf = xp.copysign(small * _quotient(_SMALL, small * small), x) / 2
     tail = _bell(size, 0.5) * _scaled_complement(xp.maximum(y, _FIRST)) / 2
-    return xp.where(y <= _FIRST, 0.5 + half_erf, xp.where(x < 0, tail, 1 - tail))
+    return where(y <= _FIRST, 0.5 + half_erf, where(x < 0, tail, 1 - tail))

@@ -66,7 +66,7 @@ def _all(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
 
 
 def _is_true(x: Any) -> Any:
-    return get_array_module(x).asarray(x != 0, dtype=bool)  # of objects too, whose own `any` is one of them
+    return get_array_module(x).asarray(x, dtype=bool)  # also of objects, whose own `any` is one of them
 
 
 def any(x: Any, axis: Any = None, keepdims: bool = False) -> Any:

@@ -101,13 +101,13 @@ def _train(model: DigitsCNN, digits: Any, epochs: int, seed: int) -> list[Finish
 def _verify(model: DigitsCNN, digits: Any) -> bool:
     """Prove dX, dK and dB of the first layer on two test images, with the gradient that the network sends back."""
     images = tg.tensor(digits.test_images[:2])
-    z = model.conv1(images).retain_grad()
+    z: Any = model.conv1(images).retain_grad()
     tg.cross_entropy(model.after_first(z), digits.test_labels[:2]).backward()
     model.zero_grad()
     passed = True
     for device in dict.fromkeys((images.device, *_gpu())):
-        operands = (tensor.detach().to(device) for tensor in (images, model.conv1.weight, model.conv1.bias, z.grad))
-        report = verify.conv2d_formulas(*operands, padding=1)
+        x, weight, bias, dz = (t.detach().to(device) for t in (images, model.conv1.weight, model.conv1.bias, z.grad))
+        report = verify.conv2d_formulas(x, weight, bias, dz, padding=1)
         print(f"\nThe backward formulas of the trained first layer, on two test digits, on {device}:\n\n{report}")
         passed = passed and bool(report)
     return passed

@@ -106,7 +106,7 @@ def _verify(model: DigitsCNN, digits: Any) -> bool:
     model.zero_grad()
     passed = True
     for device in dict.fromkeys((images.device, *_gpu())):
-        x, weight, bias, dz = (t.detach().to(device) for t in (images, model.conv1.weight, model.conv1.bias, z.grad))
+        x, weight, bias, dz = (t.detach().to(device) for t in (images, *model.conv1.parameters(), z.grad))
         report = verify.conv2d_formulas(x, weight, bias, dz, padding=1)
         print(f"\nThe backward formulas of the trained first layer, on two test digits, on {device}:\n\n{report}")
         passed = passed and bool(report)

@@ -1,10 +1,12 @@
 """The comparison of a function with PyTorch's: values, gradients, and gradients of gradients."""
 
 import numpy as np
-import torch
+import pytest
 
 import tinygrad_cnn as tg
 from tests.operands import assert_close, normals, tensors
+
+torch = pytest.importorskip("torch")
 
 
 def compare(ours, theirs, *arrays, order=2, tolerance=1e-13):

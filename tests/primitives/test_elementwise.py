@@ -404,3 +404,13 @@ def test_plain_arrays_give_plain_arrays():
         assert type(z) is np.ndarray
         assert_close(z, np.array([of_math(v) for v in x]), 1e-15)
     assert_equal(tg.where(x > 0, x, 0), np.array([0.5, 0]))
+
+
+@pytest.mark.parametrize("size", [1, 5, 300_000])
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_relu_keeps_an_infinite_upstream_gradient_to_what_passed(size, create_graph):
+    """sqrt has an infinite derivative at 0, and 0 times infinity would be NaN."""
+    x = tg.tensor(np.tile(np.float32([-1.0, 0.0, 4.0]), size), requires_grad=True)
+    with np.errstate(divide="ignore"):
+        (dx,) = tg.grad(tg.sqrt(tg.relu(x)).sum(), x, create_graph=create_graph)
+    assert (dx.numpy() == np.tile(np.float32([0.0, 0.0, 0.25]), size)).all()

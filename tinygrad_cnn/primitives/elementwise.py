@@ -9,8 +9,10 @@ import builtins
 import math
 from typing import Any
 
+import numpy as np
+
 from tinygrad_cnn.backend import is_object
-from tinygrad_cnn.engine import primitive
+from tinygrad_cnn.engine import Variable, primitive
 from tinygrad_cnn.kernels import elementary
 from tinygrad_cnn.primitives.logic import isinf
 
@@ -219,7 +221,14 @@ def sign(x: Any) -> Any:
     return elementary.sign(x)
 
 
-@primitive(x=lambda dz, z: dz * sign(z))  # z is 0 or positive, so its sign is the derivative
+def _relu_x(dz: Any, z: Any) -> Any:
+    """dz where z > 0, else 0: not dz times 0, which an infinite dz would make NaN."""
+    if isinstance(dz, np.generic):
+        return type(dz)(0) if z <= 0 else dz
+    return where(z <= 0, 0, dz) if isinstance(dz, Variable) else elementary.where(z <= 0, 0, dz)
+
+
+@primitive(x=_relu_x)
 def relu(x: Any) -> Any:
     """z = max(x, 0).
 

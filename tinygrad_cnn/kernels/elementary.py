@@ -191,6 +191,15 @@ def relu(x: Any) -> Any:
     return get_array_module(x).maximum(x, 0)
 
 
+def relu_gradient(dz: Any, z: Any) -> Any:
+    """dz where relu gave z > 0 (or NaN), else 0."""
+    if isinstance(dz, np.generic):
+        return type(dz)(0) if z <= 0 else dz
+    if isinstance(dz, np.ndarray) and dz.size < _LARGE and not is_object(dz):
+        return np.where(z <= _zero(z.dtype), _zero(dz.dtype), dz)
+    return where(z <= 0, 0, dz)
+
+
 @lru_cache
 def _zero(dtype: np.dtype[Any]) -> Any:
     """A zero as an array without axes: with a Python 0 `np.maximum` takes a path that is several times slower."""

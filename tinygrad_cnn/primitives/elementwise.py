@@ -9,8 +9,6 @@ import builtins
 import math
 from typing import Any
 
-import numpy as np
-
 from tinygrad_cnn.backend import is_object
 from tinygrad_cnn.engine import Variable, primitive
 from tinygrad_cnn.kernels import elementary
@@ -223,9 +221,7 @@ def sign(x: Any) -> Any:
 
 def _relu_x(dz: Any, z: Any) -> Any:
     """dz where z > 0, else 0: not dz times 0, which an infinite dz would make NaN."""
-    if isinstance(dz, np.generic):
-        return type(dz)(0) if z <= 0 else dz
-    return where(z <= 0, 0, dz) if isinstance(dz, Variable) else elementary.where(z <= 0, 0, dz)
+    return where(z <= 0, 0, dz) if isinstance(dz, Variable) else elementary.relu_gradient(dz, z)
 
 
 @primitive(x=_relu_x)

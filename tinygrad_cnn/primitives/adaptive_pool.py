@@ -19,8 +19,7 @@ from tinygrad_cnn.engine import primitive
 from tinygrad_cnn.kernels import axis_map
 from tinygrad_cnn.kernels.axis_map import AxisMap
 from tinygrad_cnn.kernels.reference import lowest
-from tinygrad_cnn.primitives.arguments import per_axis, spatial_shape
-from tinygrad_cnn.primitives.maxpool import check_ties
+from tinygrad_cnn.primitives.arguments import check_ties, per_axis, spatial_shape
 from tinygrad_cnn.primitives.pixels import put_pixels, taken
 from tinygrad_cnn.primitives.reduction import max, mean
 from tinygrad_cnn.primitives.shape import reshape

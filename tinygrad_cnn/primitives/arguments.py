@@ -152,3 +152,9 @@ def spatial_shape(operation: str, name: str, shape: tuple[int, ...], n: int) -> 
         hint = "; a single image gets its batch axis by x[None]" if len(shape) == n + 1 else ""
         raise ValueError(f"{operation}: {name} must have {n + 2} axes ({layout}) but has shape {shape}{hint}")
     return shape[2:]
+
+
+def check_ties(operation: str, ties: str) -> None:
+    """Refuse a rule for ties that is not there."""
+    if ties not in ("first", "split"):
+        raise ValueError(f"{operation}: ties must be 'first' or 'split' but is {ties!r}")

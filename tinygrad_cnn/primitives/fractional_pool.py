@@ -12,8 +12,7 @@ import numpy as np
 from tinygrad_cnn.backend import generator, shape_of, to_numpy
 from tinygrad_cnn.engine import Variable
 from tinygrad_cnn.primitives.adaptive_pool import max_over_table, plane_indices
-from tinygrad_cnn.primitives.arguments import per_axis, spatial_shape
-from tinygrad_cnn.primitives.maxpool import check_ties
+from tinygrad_cnn.primitives.arguments import check_ties, per_axis, spatial_shape
 
 
 def fractional_max_pool2d(

@@ -15,7 +15,15 @@ import numpy as np
 from tinygrad_cnn.backend import get_array_module, is_object, shape_of
 from tinygrad_cnn.engine import primitive
 from tinygrad_cnn.kernels import dispatch, reference
-from tinygrad_cnn.primitives.arguments import Pairs, padding_pairs, per_axis, reach_of, spatial_shape, window_counts
+from tinygrad_cnn.primitives.arguments import (
+    Pairs,
+    check_ties,
+    padding_pairs,
+    per_axis,
+    reach_of,
+    spatial_shape,
+    window_counts,
+)
 from tinygrad_cnn.primitives.shape import reshape
 
 # The gradient to the first winner: dX is zero but for the winners, which get the gradients of the windows they won.
@@ -212,12 +220,6 @@ def _max_pool(
     windows = {"kernel": kernel, "stride": stride, "padding": padding, "dilation": dilation}
     z = (max_of_windows if ties == "first" else max_of_windows_split)(x, **windows)
     return (z, indices_of_winners(x, **windows)) if return_indices else z
-
-
-def check_ties(operation: str, ties: str) -> None:
-    """Refuse a rule for ties that is not there."""
-    if ties not in ("first", "split"):
-        raise ValueError(f"{operation}: ties must be 'first' or 'split' but is {ties!r}")
 
 
 def pool_windows(

@@ -7,6 +7,7 @@ from typing import Any
 from tinygrad_cnn.backend import get_array_module
 from tinygrad_cnn.engine import primitive
 from tinygrad_cnn.kernels import elementary
+from tinygrad_cnn.primitives.arguments import check_ties
 from tinygrad_cnn.primitives.elementwise import divide, where
 
 # Which operand won is found in the backward, so that a forward without one doesn't pay for it.
@@ -65,18 +66,14 @@ def maximum(x: Any, y: Any, ties: str = "first") -> Any:
     >>> [dx.tolist() for dx in tg.grad(tg.maximum(x, y, ties="split").sum(), [x, y])]
     [[0.0, 0.5], [1.0, 0.5]]
     """
-    return _maximum(x, y, ties=_checked("maximum", ties))
+    check_ties("maximum", ties)
+    return _maximum(x, y, ties=ties)
 
 
 def minimum(x: Any, y: Any, ties: str = "first") -> Any:
     """The smaller of two, elementwise with broadcasting; NaN, `ties` and errors as `maximum`."""
-    return _minimum(x, y, ties=_checked("minimum", ties))
-
-
-def _checked(operation: str, ties: str) -> str:
-    if ties not in ("first", "split"):
-        raise ValueError(f"{operation}: ties must be 'first' or 'split' but is {ties!r}")
-    return ties
+    check_ties("minimum", ties)
+    return _minimum(x, y, ties=ties)
 
 
 def clip(x: Any, min: Any = None, max: Any = None) -> Any:

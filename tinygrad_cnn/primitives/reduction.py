@@ -8,7 +8,7 @@ from typing import Any
 from tinygrad_cnn.backend import get_array_module, is_object, shape_of
 from tinygrad_cnn.engine import primitive
 from tinygrad_cnn.kernels import statistics
-from tinygrad_cnn.primitives.arguments import axes_of
+from tinygrad_cnn.primitives.arguments import axes_of, check_ties
 from tinygrad_cnn.primitives.elementwise import divide, nonzero, where
 from tinygrad_cnn.primitives.shape import broadcast_to, reshape
 
@@ -199,8 +199,7 @@ def min(x: Any, axis: Any = None, keepdims: bool = False, ties: str = "first") -
 
 
 def _checked(operation: str, x: Any, axis: Any, ties: str) -> tuple[int, ...]:
-    if ties not in ("first", "split"):
-        raise ValueError(f"{operation}: ties must be 'first' or 'split' but is {ties!r}")
+    check_ties(operation, ties)
     shape = shape_of(x)
     axes = axes_of(operation, axis, len(shape))
     if any(shape[i] == 0 for i in axes):

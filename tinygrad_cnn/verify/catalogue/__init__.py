@@ -1,0 +1,1 @@
+"""What the checker knows: the operations, their right rules with each step as a keyword, and the students' mistakes."""

@@ -72,7 +72,7 @@ class Check:
             wrong = _exceeds(difference, tolerance)
             passed = not wrong.any()
         if message is None:
-            message = _summary(expected, actual, difference, wrong)
+            message = summary(expected, actual, difference, wrong)
         return cls(name, passed, message, expected, actual, difference, wrong, tolerance, facts or {}, notes, **more)
 
     @property
@@ -87,13 +87,13 @@ class Check:
             "passed": self.passed,
             "message": self.message,
             "shape": None if self.expected is None else list(np.shape(self.expected)),
-            "expected": _json(self.expected),
-            "actual": _json(self.actual),
-            "difference": _json(self.difference),
+            "expected": to_json_types(self.expected),
+            "actual": to_json_types(self.actual),
+            "difference": to_json_types(self.difference),
             "wrong": None if self.wrong is None else np.argwhere(self.wrong).tolist(),
-            "tolerance": _json(self.tolerance),
-            "error": _json(self.error),
-            "facts": {label: _json(value) for label, value in self.facts.items()},
+            "tolerance": to_json_types(self.tolerance),
+            "error": to_json_types(self.error),
+            "facts": {label: to_json_types(value) for label, value in self.facts.items()},
             "notes": list(self.notes),
         }
 
@@ -258,7 +258,8 @@ def _exceeds(difference: Any, tolerance: float) -> Any:
         return ~np.asarray(abs(difference) <= tolerance, dtype=bool)  # NaN is wrong too
 
 
-def _summary(expected: Any, actual: Any, difference: Any, wrong: Any) -> str:
+def summary(expected: Any, actual: Any, difference: Any, wrong: Any) -> str:
+    """How many entries agree, or are wrong and by how much, or which shapes differ: a check's message."""
     if wrong is None:
         return f"expected shape {expected.shape} but got {actual.shape}"
     count, size = int(wrong.sum()), wrong.size
@@ -271,18 +272,18 @@ def _summary(expected: Any, actual: Any, difference: Any, wrong: Any) -> str:
     return f"{count} of {size} entr{'y is' if size == 1 else 'ies is' if count == 1 else 'ies are'} wrong{by}"
 
 
-def _json(value: Any) -> Any:
+def to_json_types(value: Any) -> Any:
     """In JSON's types; a number that JSON can't hold exactly becomes its text."""
     if value is None or isinstance(value, bool | str):
         return value
     if isinstance(value, np.ndarray):
-        return _json(value.tolist())
+        return to_json_types(value.tolist())
     if isinstance(value, np.generic):
-        return _json(value.item())
+        return to_json_types(value.item())
     if isinstance(value, list | tuple):
-        return [_json(element) for element in value]
+        return [to_json_types(element) for element in value]
     if isinstance(value, Mapping):
-        return {str(label): _json(element) for label, element in value.items()}
+        return {str(label): to_json_types(element) for label, element in value.items()}
     if isinstance(value, Fraction) and value.denominator == 1:
         return int(value)
     if isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):

@@ -1,0 +1,199 @@
+"""In which cases a rule is checked: those that were given, or the family of the operation that the forward is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from tinygrad_cnn.verify.catalogue.operation import Case, Layout, Operation
+from tinygrad_cnn.verify.rules.forward import Forward
+
+DRAWN = 20
+"""So many cases are taken from a function that draws them."""
+
+OPTION_SHAPES = ("stride", "padding", "dilation", "kernel_size", "output_padding", "axis", "output_size")
+
+
+@dataclass(frozen=True)
+class Known:
+    """The operation that a forward is.
+
+    Attributes:
+        operation: from the catalogue.
+        layout: how the forward arranges its operands.
+        names: the operation's names of the forward's parameters.
+        is_confirmed: whether the forward's values are those of the operation; else only its names are.
+    """
+
+    operation: Operation
+    layout: Layout
+    names: Mapping[str, str]
+    is_confirmed: bool = True
+
+    def theirs(self, case: Case) -> Case:
+        """A case of the operation in the forward's names and layout."""
+        own_to_theirs = {own: name for name, own in self.names.items()}
+        shapes = {own_to_theirs[own]: self.layout.shape(own, s) for own, s in case.shapes.items() if own in own_to_theirs}
+        options = {own_to_theirs[own]: value for own, value in case.options.items() if own in own_to_theirs}
+        return replace(case, shapes=shapes, options=options)
+
+    def suits(self, case: Case) -> bool:
+        """Whether the forward can be asked for this case of the operation."""
+        theirs = set(self.names.values())
+        missing = [n for n in case.options if n not in theirs and case.options[n] != self.operation.defaults.get(n)]
+        return not missing and self.layout.fits(case)
+
+    def inputs(self, arrays: Mapping[str, Any], options: Mapping[str, Any], z: Any) -> dict[str, Any]:
+        """What a rule of the operation takes, in its own names and layout, from the forward's operands and options."""
+        own = {self.names[name]: self.layout.inward(self.names[name], array) for name, array in arrays.items()}
+        own |= self.operation.defaults | {self.names[n]: value for n, value in options.items() if n in self.names}
+        return own | {"z": self.layout.inward("z", z)}
+
+    def result(self, inputs: Mapping[str, Any]) -> Any:
+        """The operation's own result, in its layout."""
+        operation = self.operation
+        operands = [inputs[name] for name in operation.operands if name in inputs]
+        return operation.function(*operands, **{name: inputs[name] for name in operation.options if name in inputs})
+
+
+def candidates(forward: Forward, rules: Iterable[str], operations: Iterable[Operation], function: Any) -> list[Known]:
+    """The operations that the forward may be, by its identity or the names of its parameters, in every layout."""
+    found: list[Known] = []
+    for operation in operations:
+        if function is operation.function:
+            names = {name: name for name in forward.names if operation.own_name(name) == name}
+            return [Known(operation, layout, names) for layout in operation.layouts[:1]]
+        names_or_none = _names(forward, operation)
+        if names_or_none is not None:
+            wanted = {names_or_none.get(rule) for rule in rules}
+            if wanted <= set(operation.rules):
+                found += [Known(operation, layout, names_or_none) for layout in operation.layouts]
+    return found
+
+
+def _names(forward: Forward, operation: Operation) -> dict[str, str] | None:
+    """The operation's names of the forward's parameters; those that say nothing stand for its operands in order."""
+    names: dict[str, str] = {}
+    unknown = []
+    for name in forward.names:
+        own = operation.own_name(name)
+        if own is not None and own not in names.values():
+            names[name] = own
+        elif name not in forward.defaults:
+            unknown.append(name)
+    free = [own for own in operation.operands if own not in names.values()]
+    if len(unknown) > len(free):
+        return None
+    names |= dict(zip(unknown, free, strict=False))
+    return names if next(iter(operation.operands)) in names.values() else None
+
+
+def given_cases(cases: Any, forward: Forward, rules: Iterable[str], rng: np.random.Generator) -> tuple[Case, ...]:
+    """The caller's cases: a list of dicts, or a function of a random generator that draws one.
+
+    Raises:
+        TypeError, ValueError: no dicts; names that the forward has not; an operand that is missing.
+    """
+    if callable(cases):
+        cases = [cases(rng) for _ in range(DRAWN)]
+    elif isinstance(cases, Mapping):
+        cases = [cases]
+    return tuple(_parsed(case, forward, rules) for case in cases)
+
+
+def _parsed(case: Any, forward: Forward, rules: Iterable[str]) -> Case:
+    if isinstance(case, Case):
+        return case
+    if not isinstance(case, Mapping):
+        raise TypeError(
+            'check_rule: a case is a dict of shapes and options, {"X": (5, 5), "K": (2, 2), "stride": 2}, '
+            f"but {case!r} came"
+        )
+    unknown = [name for name in case if forward.names and name not in forward.names]
+    if unknown:
+        raise ValueError(
+            f"check_rule: a case names {', '.join(map(str, unknown))}, but {forward.title} has the parameters "
+            f"{', '.join(forward.names)}"
+        )
+    shapes, options, given = {}, {}, {}
+    for name, value in case.items():
+        if isinstance(value, np.ndarray) or (isinstance(value, list) and name not in forward.defaults):
+            given[name] = np.asarray(value)
+            shapes[name] = given[name].shape
+        elif name in rules or (_is_shape(value) and name not in forward.defaults and name not in OPTION_SHAPES):
+            if not _is_shape(value):
+                raise TypeError(f"check_rule: a case gives {name} the shape {value!r}; a shape is a tuple of integers")
+            shapes[name] = value
+        else:
+            options[name] = value
+    missing = [n for n in forward.names if n not in case and n not in forward.defaults]
+    if missing:
+        raise ValueError(f"check_rule: a case lacks {', '.join(missing)}, which {forward.title} has no default for")
+    return Case(shapes, options, given=given)
+
+
+def _is_shape(value: Any) -> bool:
+    return isinstance(value, tuple) and all(isinstance(n, int | np.integer) for n in value)
+
+
+LARGEST = 9
+"""Random integers go up to this magnitude while there are enough of them."""
+
+
+def drawn(case: Case, known: Known | None, rng: np.random.Generator, exact: bool) -> dict[str, Any]:
+    """Random operands for a case, by the forward's names: arrays of fractions, or of float64."""
+    arrays: dict[str, Any] = {}
+    for name, shape in case.shapes.items():
+        own = known.names.get(name, name) if known else name
+        if name in case.given:
+            array = case.given[name]
+        elif known and own in known.operation.draws:
+            inner = known.layout.inward(own, np.empty(shape)).shape
+            array = known.layout.outward(own, np.asarray(known.operation.draws[own](inner, rng)))
+        elif case.data == "ties":
+            array = rng.integers(-1, 3, shape)
+        else:
+            array = distinct(shape, rng, 4 if not exact else 1)
+        if known and own in known.operation.constants:
+            arrays[name] = array
+        else:
+            arrays[name] = as_fractions(array) if exact else np.array(array, dtype=np.float64)
+    return arrays
+
+
+def distinct(shape: tuple[int, ...], rng: np.random.Generator, parts: int = 1) -> Any:
+    """Numbers that are not zero, no two of one magnitude while that is possible with small ones.
+
+    With `parts` they are multiples of its inverse, and at most 2: for exp and the like.
+    """
+    count = prod(shape)
+    if parts > 1:
+        numbers = rng.choice([-1, 1], count) * rng.integers(1, 2 * parts + 1, count) / parts
+        return (numbers + rng.uniform(-1, 1, count) / (8 * parts)).reshape(shape)
+    numbers = rng.permutation(np.arange(1, max(LARGEST, count) + 1))[:count]
+    return (numbers * rng.choice([-1, 1], count)).reshape(shape)
+
+
+def upstream(shape: tuple[int, ...], rng: np.random.Generator, exact: bool) -> Any:
+    """A random integer that is not zero for each output: all ones would hide much, as in a batch norm."""
+    array = rng.integers(1, LARGEST + 1, shape) * rng.choice([-1, 1], shape)
+    return as_fractions(array) if exact else np.asarray(array, dtype=np.float64)
+
+
+def as_fractions(array: Any) -> Any:
+    """An object array of `Fraction`; a float as the decimal number that it shows."""
+    array = np.asarray(array)
+    result = np.empty(array.shape, dtype=object)
+    for index in np.ndindex(array.shape):
+        value = array[index]
+        value = value.item() if isinstance(value, np.generic) else value
+        result[index] = Fraction(repr(value)) if isinstance(value, float) else Fraction(value)
+    return result
+
+
+Draw = Callable[[np.random.Generator], Mapping[str, Any]]

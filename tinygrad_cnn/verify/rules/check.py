@@ -1,0 +1,263 @@
+"""check_rule: a student's backward rules against the gradient of their forward, in a whole family of cases."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_cnn.verify import tracing
+from tinygrad_cnn.verify.catalogue import OPERATIONS
+from tinygrad_cnn.verify.catalogue.operation import Case
+from tinygrad_cnn.verify.report import Check, Report
+from tinygrad_cnn.verify.rules.arguments import RuleArguments, UnknownArgument
+from tinygrad_cnn.verify.rules.cases import Known, candidates, given_cases
+from tinygrad_cnn.verify.rules.diagnosis import Detective
+from tinygrad_cnn.verify.rules.forward import Forward
+from tinygrad_cnn.verify.rules.remarks import remarks
+from tinygrad_cnn.verify.rules.result import Counterexample, RuleCheck
+from tinygrad_cnn.verify.rules.shrink import smallest
+from tinygrad_cnn.verify.rules.trials import Point, Points, Rule, agree
+
+ARITHMETICS = ("auto", "exact", "float64", "symbolic")
+
+
+def check_rule(
+    forward: Callable[..., Any],
+    rules: Mapping[str, Callable[..., Any]],
+    cases: Sequence[Mapping[str, Any]] | Callable[[np.random.Generator], Mapping[str, Any]] | None = None,
+    arithmetic: str = "auto",
+    seed: int = 0,
+) -> Report:
+    """Check backward rules, as a student wrote them, against the gradient of their forward.
+
+    Every rule is run in a family of cases: shapes, strides, paddings, with random integers. In the exact arithmetic
+    these are fractions, so that a rule is right or wrong and there is no tolerance to argue about. Where a rule is
+    wrong, the report has the smallest case where it fails and, if the catalogue has it (`mistakes()`), the name of the
+    mistake, or of two at once: the right rule with that mistake gives in every case what the rule gave.
+
+    Args:
+        forward: a function of tensors, a primitive, or plain NumPy code with its loops. That is run on arrays of scalar
+            tensors, as it is written, so that it becomes a scalar graph whose gradient is known.
+        rules: by the forward's parameter, a function of (dZ, arguments), giving an array of that argument's shape. It is
+            given what its parameters name: arguments of the forward, `dZ` (or `dout`, ...), `Z` (the result),
+            `X_shape`, `cache` (all arguments); its first parameter is dZ if none is called so. It gets plain
+            NumPy arrays.
+        cases: dicts of shapes and options, {"X": (5, 5), "K": (2, 2), "B": (), "stride": 2}, or arrays in place of
+            shapes; or a function of a `numpy.random.Generator` that draws one. None takes the family of the operation
+            that the forward is, in the arrangement of axes that it accepts: known by its parameters' names and then by
+            its values.
+        arithmetic: "exact" (fractions), "float64" (with a tolerance, which the report shows), "symbolic" (sympy), or
+            "auto": exact, and float64 where the forward or a rule has no exact value (exp, log, tanh).
+        seed: of the random numbers.
+
+    Returns:
+        A `Report` with a `RuleCheck` for each rule, by its key in `rules`.
+
+    Raises:
+        TypeError: something that is no function; a forward that gives no array.
+        ValueError: no rules; a rule for something that the forward has not; no cases for a forward that is not known; a
+            case that the forward refuses.
+
+    >>> import numpy as np
+    >>> def conv(X, K):
+    ...     Z = np.zeros((X.shape[0] - K.shape[0] + 1, X.shape[1] - K.shape[1] + 1))
+    ...     for i in range(Z.shape[0]):
+    ...         for j in range(Z.shape[1]):
+    ...             Z[i, j] = np.sum(X[i : i + K.shape[0], j : j + K.shape[1]] * K)
+    ...     return Z
+    >>> def dK(dZ, X):
+    ...     return conv(X, dZ)
+    >>> def dX(dZ, K):
+    ...     return conv(np.pad(dZ, ((K.shape[0] - 1,) * 2, (K.shape[1] - 1,) * 2)), K)
+    >>> report = check_rule(conv, {"X": dX, "K": dK})
+    >>> report["K"].passed, report["X"].passed, report["X"].diagnosis.name
+    (True, False, 'kernel-not-rotated')
+    """
+    if arithmetic not in ARITHMETICS:
+        raise ValueError(f"check_rule: arithmetic must be one of {', '.join(ARITHMETICS)} but is {arithmetic!r}")
+    if not isinstance(rules, Mapping) or not rules:
+        raise ValueError('check_rule: rules must be a dict with a function for each argument, {"X": dX}, and not empty')
+    for name, rule in rules.items():
+        if not callable(rule):
+            raise TypeError(f"check_rule: the rule for {name} must be a function but is {type(rule).__name__}")
+    if arithmetic == "symbolic":
+        from tinygrad_cnn.verify.rules.symbolic import check_symbolically
+
+        return check_symbolically(forward, rules, cases, seed)
+    return _Examination(forward, rules, cases, arithmetic, seed).report()
+
+
+class _Examination:
+    """One call of check_rule."""
+
+    def __init__(self, forward: Any, rules: Mapping[str, Any], cases: Any, arithmetic: str, seed: int) -> None:
+        self._function, self._forward = forward, Forward(forward)
+        self._rules, self._seed = rules, seed
+        self._notes: list[str] = []
+        self._exact = arithmetic != "float64"
+        self._may_change = arithmetic == "auto"
+        self._operands = {self._operand(name): name for name in rules}
+        self._known, self._cases = self._settle(cases)
+
+    def _operand(self, name: str) -> str:
+        """The forward's parameter that a rule's key means: X for "X" or "dX"."""
+        names = self._forward.names
+        if not names or name in names:
+            return name
+        if name.startswith("d") and name[1:] in names:
+            return name[1:]
+        for operation in OPERATIONS:
+            if self._function is operation.function and (own := operation.own_name(name.removeprefix("d"))):
+                return own
+        raise ValueError(f"check_rule: a rule for {name}, but {self._forward.title} has {', '.join(names) or 'nothing'}")
+
+    def _settle(self, cases: Any) -> tuple[Known | None, tuple[Case, ...]]:
+        """Which operation the forward is, and the cases."""
+        known = candidates(self._forward, self._operands, OPERATIONS, self._function)
+        if cases is not None:
+            given = given_cases(cases, self._forward, self._operands, np.random.default_rng(self._seed))
+            if not given:
+                raise ValueError("check_rule: no cases; a report without any would pass")
+            return next((k for k in known if self._is(k, given)), None), given
+        refusals: list[str] = []
+        runs_but_differs: tuple[Known, tuple[Case, ...]] | None = None
+        for k in known:
+            family = tuple(k.theirs(case) for case in k.operation.cases if k.suits(case))
+            if not family:
+                continue
+            verdict = self._is(k, family, refusals)
+            if verdict:
+                return k, family
+            if verdict is not None and runs_but_differs is None:
+                runs_but_differs = k, family
+        if runs_but_differs is not None:
+            k, family = runs_but_differs
+            self._notes.append(
+                f"{self._forward.title} has the arguments of {k.operation.name} but other values, so its rules are "
+                "checked against its own gradient, and only general mistakes are known by name"
+            )
+            return None, tuple(case for case in family if self._runs(case))
+        why = f"; {refusals[0]}" if refusals else ""
+        raise ValueError(
+            f"check_rule: which cases suit {self._forward.title}({', '.join(self._forward.names)}) is not known{why}; "
+            'give them: cases=[{"X": (3, 3), "K": (2, 2), "stride": 1}, ...]'
+        )
+
+    def _points(self, known: Known | None) -> Points:
+        return Points(self._forward, known, self._exact, self._seed)
+
+    def _is(self, known: Known, cases: tuple[Case, ...], refusals: list[str] | None = None) -> bool | None:
+        """Whether the forward's values are the operation's in all these cases; None where it refuses them all."""
+        compared = 0
+        for case in cases:
+            try:
+                point = self._draw(known, case)
+            except Exception as error:
+                if refusals is not None:
+                    refusals.append(f"with {_described(case)} it raised {type(error).__name__}: {error}")
+                if not compared:
+                    return None
+                return False
+            try:
+                assert point.own is not None
+                theirs, ours = point.own["z"], np.asarray(known.result(point.own))
+            except Exception:
+                return False
+            if not agree(theirs, ours, 0 if self._exact else 1e-9):
+                return False
+            compared += 1
+        return True
+
+    def _draw(self, known: Known | None, case: Case) -> Point:
+        """A point, in float64 from now on where the forward has no exact value."""
+        try:
+            return self._points(known).draw(case)
+        except tracing.NotExact as error:
+            if not self._may_change:
+                raise
+            self._exact, self._may_change = False, False
+            self._notes.append(f"in float64: {error}")
+            return self._points(known).draw(case)
+
+    def _runs(self, case: Case) -> bool:
+        try:
+            self._draw(None, case)
+        except Exception:
+            return False
+        return True
+
+    def report(self) -> Report:
+        """Every rule at every point."""
+        for case in self._cases:  # first all of them, since one may turn out to have no exact value
+            self._draw(self._known, case)
+        makes = self._points(self._known)
+        points = [makes.draw(case) for case in self._cases]
+        clear = [point for point in points if not point.on_kink] or points
+        checks = [self._check(operand, key, clear, makes) for operand, key in self._operands.items()]
+        title = f"backward rules of {self._forward.title}"
+        return Report(title, tuple(checks), tuple(self._notes))
+
+    def _check(self, operand: str, key: str, points: list[Point], makes: Points) -> Check:
+        function = self._rules[key]
+        operation = self._known.operation if self._known else None
+        own = self._known.names[operand] if self._known else operand
+        formula = operation.formulas.get(own) if operation else None
+        try:
+            arguments = RuleArguments(function, list(self._forward.names), operation, operand)
+        except UnknownArgument as error:
+            return RuleCheck(key, False, str(error), formula=formula)
+        rule = Rule(operand, function, arguments, self._known, self._exact)
+        rule.check(points)
+        trials = rule.trials
+        failed = [trial for trial in trials if not trial.passed]
+        facts = {"arithmetic": "exact fractions" if rule.exact else "float64", "cases": len(trials)}
+        if not rule.exact:
+            facts["tolerance"] = max(trial.tolerance for trial in trials)
+        notes = self._rule_notes(rule)
+        if not failed:
+            equal = "exactly the gradient" if rule.exact else "the gradient, within the tolerance,"
+            count = f"all {len(trials)} cases" if len(trials) > 1 else "the one case"
+            return RuleCheck(
+                key, True, f"{equal} in {count}", facts=facts, notes=tuple(notes), formula=formula, cases=len(trials)
+            )
+        detective = Detective(operand, f"d{key.removeprefix('d')}", self._known, trials)
+        diagnosis = detective.diagnosis()
+        shown = smallest(rule, makes, self._known, self._exact, failed, detective.is_shown_by)
+        counterexample = Counterexample(
+            dict(shown.point.operands), dict(shown.point.constants), shown.point.dz, shown.expected, shown.actual,
+            shown.wrong, shown.problem,
+        )  # fmt: skip
+        message = f"wrong in {len(failed)} of {len(trials)} case{'s' * (len(trials) > 1)}"
+        if all(trial.problem for trial in failed):
+            message = f"{message}: {shown.problem}"
+        elif diagnosis:
+            message = f"{message}: {diagnosis.name}"
+        if diagnosis:
+            notes.insert(0, diagnosis.explanation)
+        else:
+            notes = [*remarks(operand, trials), *notes]
+        compared = None
+        if shown.actual is not None:
+            compared = Check.compare(key, shown.expected, shown.actual, shown.tolerance)
+        return RuleCheck(
+            key, False, message, facts=facts, notes=tuple(notes), formula=formula, cases=len(trials),
+            failed=len(failed), diagnosis=diagnosis, counterexample=counterexample, tolerance=shown.tolerance,
+            expected=shown.expected, actual=shown.actual,
+            difference=compared.difference if compared else None, wrong=compared.wrong if compared else None,
+        )  # fmt: skip
+
+    @staticmethod
+    def _rule_notes(rule: Rule) -> list[str]:
+        notes = []
+        if rule.reason:
+            notes.append(f"run on float64, since on fractions {rule.reason}")
+        changed = sorted({name for trial in rule.trials for name in trial.changed})
+        if changed:
+            notes.append(f"it changes its argument{'s' * (len(changed) > 1)} {', '.join(changed)}: work on a copy")
+        return notes
+
+
+def _described(case: Case) -> str:
+    return ", ".join(f"{name} {value}" for name, value in {**case.shapes, **case.options}.items())

@@ -1,0 +1,192 @@
+"""Which mistake it is: the right rule is altered as the catalogue says, once or twice, until it gives what came in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from tinygrad_cnn.verify.catalogue import generic
+from tinygrad_cnn.verify.catalogue.operation import Mistake
+from tinygrad_cnn.verify.excerpt import number
+from tinygrad_cnn.verify.rules.cases import Known, as_fractions
+from tinygrad_cnn.verify.rules.result import Diagnosis
+from tinygrad_cnn.verify.rules.trials import Point, Trial, agree
+
+
+@dataclass(frozen=True)
+class _Suspect:
+    """The right rule with mistakes in it."""
+
+    mistakes: tuple[Mistake, ...]
+    each: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """The keywords of all mistakes."""
+        return {name: value for changes in self.each for name, value in changes.items()}
+
+    def joined(self, other: _Suspect) -> _Suspect | None:
+        """Both at once; None where they are one mistake, or alter the same step."""
+        if self.mistakes[0].name == other.mistakes[0].name or set(self.changes) & set(other.changes):
+            return None
+        return _Suspect(self.mistakes + other.mistakes, self.each + other.each)
+
+    def parts(self) -> list[_Suspect]:
+        """Each mistake alone."""
+        return [_Suspect((mistake,), (changes,)) for mistake, changes in zip(self.mistakes, self.each, strict=True)]
+
+
+class Detective:
+    """Looks for the mistake in the trials of one rule."""
+
+    def __init__(self, name: str, label: str, known: Known | None, trials: list[Trial]) -> None:
+        self._name, self._label = name, label
+        self._known = known if known and known.is_confirmed else None
+        self._own = self._known.names[name] if self._known else name
+        # Failures first, the small ones before: most suspects are cleared by the first trial.
+        self._trials = sorted(
+            (t for t in trials if t.actual is not None and not t.point.on_kink),
+            key=lambda t: (t.passed, t.point.case.size),
+        )
+        conventions = self._known.operation.conventions if self._known else ()
+        self._conventions: tuple[Mapping[str, Any], ...] = ({}, *conventions)
+        self._found: _Suspect | None = None
+
+    def is_shown_by(self, trial: Trial) -> bool:
+        """Whether a trial shows every mistake that was found: none alone would give what came."""
+        if self._found is None or trial.actual is None or len(self._found.mistakes) < 2:
+            return True
+        if not self._trials_agree(self._found, trial):
+            return False
+        return not any(self._trials_agree(part, trial) for part in self._found.parts())
+
+    def _trials_agree(self, suspect: _Suspect, trial: Trial) -> bool:
+        made = (self._made(suspect, trial.point, convention) for convention in self._conventions)
+        return any(m is not None and agree(trial.actual, m, trial.tolerance) for m in made)
+
+    def diagnosis(self) -> Diagnosis | None:
+        """The simplest explanation that holds in every trial: one mistake before two, exact before partial."""
+        if not self._trials or self._trials[0].passed:
+            return None
+        singles = list(self._singles())
+        best: tuple[Any, _Suspect] | None = None
+        for suspect in singles:
+            best = self._better(best, suspect)
+        if best is None and (factor := self._factor(_Suspect(()))):
+            return self._told(factor)
+        if best is None or best[0][0]:
+            for one, other in combinations(singles, 2):
+                if joined := one.joined(other):
+                    best = self._better(best, joined)
+        if best is None:
+            for suspect in singles:
+                if suspect.mistakes[0].name != generic.SIGN.name and (factor := self._factor(suspect)):
+                    return self._told(factor)
+        return None if best is None else self._told(best[1])
+
+    def _singles(self) -> Iterator[_Suspect]:
+        if self._known:
+            for mistake in self._known.operation.mistakes:
+                if mistake.concerns(self._own):
+                    for changes in mistake.changes:
+                        yield _Suspect((mistake,), (changes,))
+        for mistake in generic.MISTAKES:
+            yield _Suspect((mistake,), ({},))
+
+    def _better(self, best: tuple[Any, _Suspect] | None, suspect: _Suspect) -> tuple[Any, _Suspect] | None:
+        unclear = self._unclear(suspect)
+        if unclear is None:
+            return best
+        rank = (unclear > 0, len(suspect.mistakes), unclear)
+        return (rank, suspect) if best is None or rank < best[0] else best
+
+    def _unclear(self, suspect: _Suspect) -> int | None:
+        """In how many trials the suspect says nothing of what came; None if one clears it, or none speaks against it."""
+        best = None
+        for convention in self._conventions:
+            found = self._unclear_by(suspect, convention)
+            if found is not None and (best is None or found < best):
+                best = found
+        return best
+
+    def _unclear_by(self, suspect: _Suspect, convention: Mapping[str, Any]) -> int | None:
+        unclear = hits = 0
+        for trial in self._trials:
+            made = self._made(suspect, trial.point, convention)
+            if made is not None and agree(trial.actual, made, trial.tolerance):
+                hits += not trial.passed
+            elif trial.passed:
+                if made is not None:
+                    return None
+            elif made is None or (trial.wrong is None and made.shape != trial.expected.shape):
+                unclear += 1  # a wrong shape either way
+            else:
+                return None
+        return unclear if hits else None
+
+    def _made(self, suspect: _Suspect, point: Point, convention: Mapping[str, Any]) -> Any:
+        """What the rule with these mistakes gives; None where it gives nothing."""
+        known = self._known
+        try:
+            if known is None:
+                if suspect.changes:
+                    return None
+                made, inputs = point.accepted[self._name][0], {"z": np.asarray(point.z)}
+            else:
+                assert point.own is not None
+                inputs = dict(point.own)
+                dz = known.layout.inward("z", np.asarray(point.dz))
+                made = known.operation.rules[self._own](dz, inputs, **{**convention, **suspect.changes})
+            for mistake in suspect.mistakes:
+                if made is not None and mistake.then:
+                    made = mistake.then(made, inputs)
+            if made is None:
+                return None
+            made = np.asarray(made)
+            if known and made.ndim >= known.layout.dropped.get(self._own, 0):
+                made = known.layout.outward(self._own, made)
+            return np.asarray(made)
+        except (ArithmeticError, IndexError, TypeError, ValueError):  # the altered rule makes no sense here
+            return None
+
+    def _factor(self, suspect: _Suspect) -> _Suspect | None:
+        """The suspect with a factor on top that is the same in all trials."""
+        factor = None
+        for trial in self._trials:
+            made = self._made(suspect, trial.point, {})
+            if made is None or made.shape != trial.actual.shape:
+                return None
+            if factor is None:
+                where = np.argwhere(made != 0)
+                if not len(where):
+                    continue
+                at = tuple(where[0])
+                factor = trial.actual[at] / made[at]
+                if factor in (0, 1, -1):
+                    return None
+            scaled = factor * made
+            if not agree(trial.actual, scaled, trial.tolerance * max(1.0, abs(float(factor)))):
+                return None
+        if factor is None:
+            return None
+        shown = number(as_fractions(np.round(float(factor), 6))[()] if trial.tolerance else factor)
+        exactly = factor
+        mistake = replace(
+            generic.FACTOR,
+            explanation=f"Every entry is {shown} times what it should be.",
+            then=lambda gradient, inputs: exactly * gradient,
+        )
+        return _Suspect((*suspect.mistakes, mistake), (*suspect.each, {}))
+
+    def _told(self, found: _Suspect) -> Diagnosis:
+        self._found, mistakes = found, found.mistakes
+        formula = self._known.operation.formulas.get(self._own) if self._known else None
+        count = "this mistake" if len(mistakes) == 1 else "these two mistakes"
+        sentences = [f"Your {self._label} equals the rule with {count}.", *(m.explanation for m in mistakes)]
+        if formula:
+            sentences.append(f"See formula {formula}." if formula.startswith("(") else f"The rule is {formula}.")
+        return Diagnosis(" + ".join(m.name for m in mistakes), " ".join(sentences), mistakes)

@@ -1,0 +1,266 @@
+"""Trials: a rule at a point, that is, at drawn operands and an upstream gradient, and what it gave there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from tinygrad_cnn.verify import tracing
+from tinygrad_cnn.verify.catalogue.operation import Case
+from tinygrad_cnn.verify.report import largest
+from tinygrad_cnn.verify.rules import cases
+from tinygrad_cnn.verify.rules.arguments import RuleArguments
+from tinygrad_cnn.verify.rules.cases import Known
+from tinygrad_cnn.verify.rules.forward import Forward
+
+TOLERANCE = 1e-9
+"""In float64, an entry may differ by so much of the largest expected one (or of 1, where they are smaller)."""
+
+REDRAWS = 5
+
+
+@dataclass(frozen=True, eq=False)
+class Point:
+    """Operands and an upstream gradient, and what is right there.
+
+    Attributes:
+        case: whose shapes and options these are.
+        operands: arrays by the forward's names; `constants`: those without a gradient, and the options.
+        dz, z: the upstream gradient and the forward's result.
+        accepted: by operand, the gradients that are right: one, or several at a kink.
+        on_kink: whether the forward compared equal numbers, where no convention for it is known.
+        own: the operands, options and result by the operation's own names, in its layout; None for an unknown one.
+    """
+
+    case: Case
+    operands: Mapping[str, Any]
+    constants: Mapping[str, Any]
+    dz: Any
+    z: Any
+    accepted: Mapping[str, list[Any]]
+    on_kink: bool
+    own: Mapping[str, Any] | None
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """All that the forward was called with."""
+        return {**self.operands, **self.constants}
+
+
+class Points:
+    """Makes points: draws the numbers of a case, and evaluates the forward there."""
+
+    def __init__(self, forward: Forward, known: Known | None, exact: bool, seed: int) -> None:
+        self._forward, self._known, self._exact = forward, known, exact
+        self._rng = np.random.default_rng(seed)
+
+    def draw(self, case: Case) -> Point:
+        """A point of the case, off the kinks that have no known convention where that is possible."""
+        for _ in range(REDRAWS):
+            arrays = cases.drawn(case, self._known, self._rng, self._exact)
+            point = self.at(case, arrays, lambda shape: cases.upstream(shape, self._rng, self._exact))
+            if not point.on_kink:
+                break
+        return point
+
+    def at(self, case: Case, arrays: Mapping[str, Any], upstream: Callable[[Any], Any]) -> Point:
+        """The point with these operands; `upstream` makes dz of the result's shape."""
+        known, forward = self._known, self._forward
+        fixed = {name for name in arrays if known and known.names.get(name) in known.operation.constants}
+        operands = {name: array for name, array in arrays.items() if name not in fixed}
+        constants = {**{name: arrays[name] for name in fixed}, **case.options}
+        evaluation = forward({n: a.copy() for n, a in operands.items()}, constants)
+        dz = upstream(np.shape(evaluation.z))
+        gradients = evaluation.gradients(dz)
+        accepted = {name: [np.asarray(gradient)] for name, gradient in gradients.items()}
+        constants = {n: value for n, value in forward.defaults.items() if n not in operands} | constants
+        own = None
+        if known:
+            defaults = {n: v for n, v in constants.items() if n in known.names}
+            own = known.inputs(arrays, {n: v for n, v in defaults.items() if n not in arrays}, np.asarray(evaluation.z))
+            if known.is_confirmed and case.data == "ties":
+                self._add_conventions(accepted, dz, own)
+        on_kink = evaluation.ties > 0 and not (known and known.is_confirmed)
+        return Point(case, operands, constants, dz, evaluation.z, accepted, on_kink, own)
+
+    def _add_conventions(self, accepted: dict[str, list[Any]], dz: Any, own: Mapping[str, Any]) -> None:
+        assert self._known is not None
+        known, operation = self._known, self._known.operation
+        dz = known.layout.inward("z", np.asarray(dz))
+        for name, gradients in accepted.items():
+            for convention in operation.conventions:
+                gradient = operation.rules[known.names[name]](dz, own, **convention)
+                if gradient is not None:
+                    gradients.append(known.layout.outward(known.names[name], gradient))
+
+
+@dataclass(frozen=True, eq=False)
+class Trial:
+    """What a rule gave at a point.
+
+    Attributes:
+        actual: the array that the rule returned, or None.
+        problem: why there is none.
+        expected: the accepted gradient that is nearest to it.
+        wrong: the wrong positions, None where the shapes differ or there is no array.
+        tolerance: the largest difference that passes; 0 is equality.
+        changed: the arguments that the rule changed.
+    """
+
+    point: Point
+    actual: Any
+    problem: str | None
+    expected: Any
+    wrong: Any
+    tolerance: float = 0
+    changed: tuple[str, ...] = ()
+
+    @property
+    def passed(self) -> bool:
+        """Whether the rule is right here."""
+        return self.wrong is not None and not self.wrong.any()
+
+
+def agree(a: Any, b: Any, tolerance: float) -> bool:
+    """Whether two arrays have one shape and their entries differ by no more than the tolerance."""
+    return np.shape(a) == np.shape(b) and not differing(a, b, tolerance).any()
+
+
+def differing(actual: Any, expected: Any, tolerance: float) -> Any:
+    """Where two arrays of one shape differ; NaN differs from everything."""
+    if not tolerance:
+        return np.asarray(np.asarray(actual != expected), dtype=bool)
+    difference = np.asarray(actual, dtype=np.float64) - np.asarray(expected, dtype=np.float64)
+    return ~(abs(difference) <= tolerance)
+
+
+@dataclass
+class Rule:
+    """A student's rule, run in exact arithmetic where it can be, else on float64 arrays as it is.
+
+    Attributes:
+        name: of the operand whose gradient it gives.
+        function: the student's.
+        arguments: what it is given.
+        exact: whether it is run on fractions.
+        reason: why it is not.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    arguments: RuleArguments
+    known: Known | None
+    exact: bool
+    reason: str | None = None
+    trials: list[Trial] = field(default_factory=list)
+
+    def check(self, points: list[Point]) -> None:
+        """Run the rule at every point."""
+        self.trials = [self.trial(point) for point in points]
+        if not self.exact:
+            return
+        # A function that fractions have no way through may do well with floats: one of FFTs, or of compiled code.
+        failed = next((t for t in self.trials if t.problem), None)
+        if failed is not None:
+            as_floats = self._trial(failed.point, exact=False)
+            if as_floats.problem is None:
+                self.exact, self.reason = False, failed.problem
+                self.trials = [self.trial(point) for point in points]
+            elif not self._is_own_error(failed):
+                self.trials = [as_floats if t is failed else t for t in self.trials]
+
+    @staticmethod
+    def _is_own_error(trial: Trial) -> bool:
+        return "Number" not in (trial.problem or "")
+
+    def trial(self, point: Point) -> Trial:
+        """Run the rule at a point."""
+        return self._trial(point, self.exact)
+
+    def _trial(self, point: Point, exact: bool) -> Trial:
+        defaults = self.known.operation.defaults if self.known else {}
+        convert = (lambda a: a) if exact else _as_floats
+        arguments = {name: convert(value) for name, value in point.arguments.items()}
+        positional, named = self.arguments.values(convert(point.dz), arguments, convert(point.z), defaults)
+        actual, problem, changed = None, None, ()
+        try:
+            if exact:
+                actual, changed = tracing.run(self.function, *positional, **named)
+            else:
+                actual, changed = _run_plainly(self.function, positional, named)
+            actual = None if actual is None else _numeric(actual)
+            if actual is None:
+                problem = "it returned nothing (None): is there a return?"
+        except NotImplementedError as error:
+            problem = f"it is not done yet: {error or 'NotImplementedError'}"
+        except (Exception, SystemExit) as error:  # whatever the student's code does
+            problem = _told(error)
+        return self._judged(point, actual, problem, exact, changed)
+
+    def _judged(
+        self, point: Point, actual: Any, problem: str | None, exact: bool, changed: tuple[str, ...]
+    ) -> Trial:
+        accepted = point.accepted[self.name]
+        best = None
+        for expected in accepted:
+            shown = actual
+            if actual is not None and not expected.shape and actual.size == 1:
+                shown = actual.reshape(())  # a single bias as an array of one entry
+            tolerance = 0.0 if exact else TOLERANCE * max(1.0, float(largest(np.asarray(expected, dtype=np.float64))))
+            wrong = None
+            if shown is not None and shown.shape == expected.shape:
+                wrong = differing(shown, expected, tolerance)
+            trial = Trial(point, shown, problem, expected, wrong, tolerance, changed)
+            if best is None or (wrong is not None and (best.wrong is None or wrong.sum() < best.wrong.sum())):
+                best = trial
+        assert best is not None
+        return best
+
+
+def _as_floats(value: Any) -> Any:
+    """Fractions as float64; what is not numbers stays."""
+    if isinstance(value, np.ndarray) and value.dtype == object:
+        return value.astype(np.float64)
+    return float(value) if isinstance(value, Fraction) else value
+
+
+def _run_plainly(function: Callable[..., Any], positional: list[Any], named: dict[str, Any]) -> tuple[Any, Any]:
+    copies = [_copied(value) for value in positional], {name: _copied(value) for name, value in named.items()}
+    result = function(*copies[0], **copies[1])
+    changed = [name for name, value in named.items() if _differs(copies[1][name], value)]
+    return result, tuple(changed)
+
+
+def _copied(value: Any) -> Any:
+    return value.copy() if isinstance(value, np.ndarray) else value
+
+
+def _differs(after: Any, before: Any) -> bool:
+    return isinstance(before, np.ndarray) and not np.array_equal(after, before, equal_nan=before.dtype.kind == "f")
+
+
+def _numeric(result: Any) -> Any:
+    """The rule's result as an array of numbers."""
+    if isinstance(result, tuple | dict | str) or callable(result):
+        raise TypeError(f"it returned a {type(result).__name__}, not an array")
+    if hasattr(result, "numpy") and not isinstance(result, np.ndarray):
+        result = result.numpy()
+    array = np.asarray(result)
+    if array.dtype.kind not in "biufO":
+        raise TypeError(f"it returned an array of {array.dtype}, not of numbers")
+    return array
+
+
+def _told(error: BaseException) -> str:
+    """An exception as a student reads it, with the line of the student's code."""
+    import traceback
+
+    text = str(error).strip().partition("\n")[0][:300]
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [f for f in frames if "tinygrad_cnn" not in f.filename and "site-packages" not in f.filename]
+    where = f" (line {theirs[-1].lineno}: {theirs[-1].line})" if theirs and theirs[-1].line else ""
+    return f"it raised {type(error).__name__}{': ' if text else ''}{text}{where}"

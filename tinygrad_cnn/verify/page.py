@@ -12,7 +12,7 @@ MOST_ROWS = 24
 MOST_MATRICES = 6
 MOST_ENTRIES = 40
 
-_STYLE = """
+STYLE = """
 .tg-report { --ink: #1c2126; --faint: #5b6570; --line: #d5dae0; --ground: #ffffff; --good: #1a6e35;
   --bad: #b3261e; --mark: #ffe3df; color: var(--ink); background: var(--ground);
   font: 16px/1.5 system-ui, sans-serif; padding: 1.5rem; }
@@ -37,15 +37,20 @@ _STYLE = """
 
 
 def page(report: Any) -> str:
-    """The whole HTML document."""
+    """The whole HTML document of a report."""
+    return document(report.title, fragment(report))
+
+
+def document(title: str, body: str) -> str:
+    """An HTML document, light or dark."""
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
-        f"<title>{escape(report.title)}</title>\n"
+        f"<title>{escape(title)}</title>\n"
         "<style>html { background: #ffffff; } body { margin: 0; max-width: 70rem; }\n"
         "@media (prefers-color-scheme: dark) { html { background: #15191d; } }</style>\n"
-        f"</head>\n<body>\n{fragment(report)}\n</body>\n</html>\n"
+        f"</head>\n<body>\n{body}\n</body>\n</html>\n"
     )
 
 
@@ -53,10 +58,10 @@ def fragment(report: Any) -> str:
     """The report as a part of a page, with the style that it needs: what a notebook shows."""
     failed, count = len(report.failures), len(report)
     verdict = f"failed, {failed} of {count}" if failed else f"passed, {count}"
-    parts = [f"<style>{_STYLE}</style>", f'<section class="tg-report {_kind(report)}">']
+    parts = [f"<style>{STYLE}</style>", f'<section class="tg-report {_kind(report)}">']
     parts.append(f"<h1>{escape(report.title)}: <b>{verdict} check{'s' * (count > 1)}</b></h1>")
     parts += [f'<p class="note">{escape(note)}</p>' for note in report.notes]
-    parts += [_article(check) for check in report]
+    parts += [article(check) for check in report]
     return "\n".join([*parts, "</section>"])
 
 
@@ -64,7 +69,8 @@ def _kind(judged: Any) -> str:
     return "passed" if judged.passed else "failed"
 
 
-def _article(check: Any) -> str:
+def article(check: Any) -> str:
+    """One check as a part of a page."""
     parts = [f'<article class="{_kind(check)}">', f"<h2>{escape(check.name)}: <b>{_kind(check)}</b></h2>"]
     parts.append(f"<p>{escape(check.message)}</p>")
     facts = "".join(f"<dt>{escape(label)}</dt><dd>{escape(_text(value))}</dd>" for label, value in check.facts.items())

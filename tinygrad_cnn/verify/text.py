@@ -18,33 +18,37 @@ def render(report: Any) -> str:
     """The report in lines of at most 80 characters, the wrong entries marked by a star."""
     failed, count = len(report.failures), len(report)
     verdict = f"FAILED, {failed} of {count}" if failed else f"passed, {count}"
-    lines = _wrapped(f"{report.title}: {verdict} check{'s' * (count > 1)}", "", "  ")
+    lines = wrapped(f"{report.title}: {verdict} check{'s' * (count > 1)}", "", "  ")
     for note in report.notes:
-        lines += _wrapped(note, "  ", "  ")
+        lines += wrapped(note, "  ", "  ")
     lines.append("")
     widest = min(max(len(check.name) for check in report), 24)
-    hanging = " " * 10
     marked = False
     for check in report:
-        head = f"  {'passed' if check.passed else 'FAILED'}  {check.name.ljust(widest)}  "
-        if len(check.name) > widest:
-            lines += [head.rstrip(), *_wrapped(check.message, hanging, hanging)]
-        else:
-            lines += _wrapped(check.message, head, " " * len(head))
-        below = details(check)
+        lines += block(check.name, check.passed, check.message, below := details(check), widest)
         marked |= any("*" in line for line in below)
-        lines += [hanging + line if line else "" for line in below]
     if marked:
         lines += ["", "* marks a wrong entry"]
-    return "\n".join(line.rstrip() for line in lines)
+    return "\n".join(lines)
+
+
+def block(name: str, passed: bool, message: str, below: list[str], widest: int) -> list[str]:
+    """The lines of one check: its verdict and name, its message, and its details; names align up to `widest`."""
+    hanging = " " * 10
+    head = f"  {'passed' if passed else 'FAILED'}  {name.ljust(widest)}  "
+    if len(name) > widest:
+        lines = [head.rstrip(), *wrapped(message, hanging, hanging)]
+    else:
+        lines = wrapped(message, head, " " * len(head))
+    return [line.rstrip() for line in [*lines, *(hanging + line for line in below)]]
 
 
 def details(check: Any, width: int = WIDTH - 10) -> list[str]:
     """What stands below a check's message: facts, notes, and the arrays of one that failed."""
     facts = [f"{label}: {_text(value)}" for label, value in check.facts.items()]
-    lines = _wrapped("; ".join(facts), "", "  ", width) if facts else []
+    lines = wrapped("; ".join(facts), "", "  ", width) if facts else []
     for note in check.notes:
-        lines += _wrapped(note, "", "  ", width)
+        lines += wrapped(note, "", "  ", width)
     if not check.passed and check.wrong is not None and check.wrong.any():
         lines += ["", *_arrays(check, width)]
     return lines
@@ -54,7 +58,7 @@ def _text(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _wrapped(text: str, first: str, others: str, width: int = WIDTH) -> list[str]:
+def wrapped(text: str, first: str, others: str, width: int = WIDTH) -> list[str]:
     """The text in lines, none of which ends inside an index [0, 1]."""
     text = re.sub(r"\[[\d, ]*\]", lambda index: index[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
     lines = textwrap.wrap(text, width, initial_indent=first, subsequent_indent=others, break_on_hyphens=False)

@@ -67,7 +67,7 @@ def worst(check: Any, count: int) -> list[int]:
 
     def size(i: int) -> Any:
         magnitude = abs(check.difference.flat[i])
-        return math.inf if magnitude != magnitude else magnitude
+        return math.inf if magnitude != magnitude else 0 if hasattr(magnitude, "free_symbols") else magnitude
 
     return sorted(positions, key=size, reverse=True)[:count]
 

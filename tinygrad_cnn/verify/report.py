@@ -223,13 +223,15 @@ def plain(value: Any) -> Any:
 
 def largest(difference: Any) -> Any:
     """The largest absolute value; 0 of an empty array, NaN where there is one."""
-    magnitudes = abs(difference)
+    magnitudes = np.asarray(abs(difference))
     if magnitudes.dtype != object:
         return magnitudes.max(initial=0).item()
     worst: Any = 0
     for magnitude in magnitudes.flat:
         if magnitude != magnitude:
             return math.nan
+        if hasattr(magnitude, "free_symbols"):  # symbols have no order
+            return magnitude
         worst = max(worst, magnitude)
     return worst
 

@@ -9,13 +9,14 @@ from typing import Any
 from tinygrad_cnn.verify.catalogue.operation import Operation
 
 UPSTREAM_NAMES = (
-    "dZ", "dz", "dout", "dOut", "d_out", "dY", "dy", "dA", "dH", "dL", "dL_dZ", "dLdZ", "dL_dz", "dLdz", "dL_dY", "dL_dout",
+    "dZ", "dz", "dout", "dOut", "d_out", "dY", "dy", "dA", "dH", "dL",
+    "dL_dZ", "dLdZ", "dL_dz", "dLdz", "dL_dY", "dL_dout",
     "grad_output", "grad_out", "grad_z", "grad", "gradient", "upstream", "upstream_gradient", "delta", "G", "g",
 )  # fmt: skip
 RESULT_NAMES = ("Z", "z", "out", "output", "Y", "y", "result", "P", "p", "A", "a", "H", "h", "S", "s", "L", "loss")
 
 
-class UnknownArgument(TypeError):
+class UnknownArgumentError(TypeError):
     """A rule asks for something that there is not."""
 
 
@@ -43,7 +44,7 @@ class RuleArguments:
     upstream gradient.
 
     Raises:
-        UnknownArgument: another name.
+        UnknownArgumentError: another name.
     """
 
     def __init__(self, rule: Callable[..., Any], names: list[str], operation: Operation | None, title: str) -> None:
@@ -64,7 +65,7 @@ class RuleArguments:
         if unsettled:
             known = ", ".join(["dZ", *names, "Z", *(f"{name}_shape" for name in names)])
             asked = ", ".join(p.name for p in unsettled)
-            raise UnknownArgument(f"the rule for {title} asks for {asked}, but there is only {known}")
+            raise UnknownArgumentError(f"the rule for {title} asks for {asked}, but there is only {known}")
 
     @staticmethod
     def _source(name: str, names: list[str], given: set[str], operation: Operation | None) -> tuple[str, str] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import prod
@@ -37,9 +37,9 @@ class Known:
 
     def theirs(self, case: Case) -> Case:
         """A case of the operation in the forward's names and layout."""
-        own_to_theirs = {own: name for name, own in self.names.items()}
-        shapes = {own_to_theirs[own]: self.layout.shape(own, s) for own, s in case.shapes.items() if own in own_to_theirs}
-        options = {own_to_theirs[own]: value for own, value in case.options.items() if own in own_to_theirs}
+        theirs = {own: name for name, own in self.names.items()}
+        shapes = {theirs[own]: self.layout.shape(own, shape) for own, shape in case.shapes.items() if own in theirs}
+        options = {theirs[own]: value for own, value in case.options.items() if own in theirs}
         return replace(case, shapes=shapes, options=options)
 
     def suits(self, case: Case) -> bool:
@@ -145,8 +145,8 @@ LARGEST = 9
 """Random integers go up to this magnitude while there are enough of them."""
 
 
-def drawn(case: Case, known: Known | None, rng: np.random.Generator, exact: bool) -> dict[str, Any]:
-    """Random operands for a case, by the forward's names: arrays of fractions, or of float64."""
+def drawn(case: Case, known: Known | None, rng: np.random.Generator, arithmetic: str) -> dict[str, Any]:
+    """Operands for a case, by the forward's names: arrays of random fractions or float64, or of symbols."""
     arrays: dict[str, Any] = {}
     for name, shape in case.shapes.items():
         own = known.names.get(name, name) if known else name
@@ -158,11 +158,11 @@ def drawn(case: Case, known: Known | None, rng: np.random.Generator, exact: bool
         elif case.data == "ties":
             array = rng.integers(-1, 3, shape)
         else:
-            array = distinct(shape, rng, 4 if not exact else 1)
+            array = distinct(shape, rng, 4 if arithmetic == "float64" else 1)
         if known and own in known.operation.constants:
             arrays[name] = array
         else:
-            arrays[name] = as_fractions(array) if exact else np.array(array, dtype=np.float64)
+            arrays[name] = symbols(name, shape) if arithmetic == "symbolic" else converted(array, arithmetic)
     return arrays
 
 
@@ -179,10 +179,28 @@ def distinct(shape: tuple[int, ...], rng: np.random.Generator, parts: int = 1) -
     return (numbers * rng.choice([-1, 1], count)).reshape(shape)
 
 
-def upstream(shape: tuple[int, ...], rng: np.random.Generator, exact: bool) -> Any:
+def upstream(shape: tuple[int, ...], rng: np.random.Generator, arithmetic: str) -> Any:
     """A random integer that is not zero for each output: all ones would hide much, as in a batch norm."""
-    array = rng.integers(1, LARGEST + 1, shape) * rng.choice([-1, 1], shape)
-    return as_fractions(array) if exact else np.asarray(array, dtype=np.float64)
+    if arithmetic == "symbolic":
+        return symbols("dz", shape)
+    return converted(rng.integers(1, LARGEST + 1, shape) * rng.choice([-1, 1], shape), arithmetic)
+
+
+def converted(array: Any, arithmetic: str) -> Any:
+    """Numbers in the arithmetic."""
+    return np.array(array, dtype=np.float64) if arithmetic == "float64" else as_fractions(array)
+
+
+def symbols(name: str, shape: tuple[int, ...]) -> Any:
+    """An array of sympy symbols, X11 for the first entry of a matrix X."""
+    import sympy
+
+    result = np.empty(shape, dtype=object)
+    between = "" if max(shape, default=0) < 10 else "_"
+    for index in np.ndindex(shape):
+        place = between.join(str(i + 1) for i in index)
+        result[index] = sympy.Symbol(f"{name}{place}", real=True)
+    return result
 
 
 def as_fractions(array: Any) -> Any:
@@ -194,6 +212,3 @@ def as_fractions(array: Any) -> Any:
         value = value.item() if isinstance(value, np.generic) else value
         result[index] = Fraction(repr(value)) if isinstance(value, float) else Fraction(value)
     return result
-
-
-Draw = Callable[[np.random.Generator], Mapping[str, Any]]

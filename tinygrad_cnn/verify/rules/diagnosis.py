@@ -105,7 +105,7 @@ class Detective:
         return (rank, suspect) if best is None or rank < best[0] else best
 
     def _unclear(self, suspect: _Suspect) -> int | None:
-        """In how many trials the suspect says nothing of what came; None if one clears it, or none speaks against it."""
+        """In how many trials the suspect says nothing of what came; None if one clears it, or none accuses it."""
         best = None
         for convention in self._conventions:
             found = self._unclear_by(suspect, convention)
@@ -166,10 +166,12 @@ class Detective:
                     continue
                 at = tuple(where[0])
                 factor = trial.actual[at] / made[at]
-                if factor in (0, 1, -1):
+                if hasattr(factor, "simplify"):
+                    factor = factor.simplify()
+                if factor in (0, 1, -1) or getattr(factor, "free_symbols", None):
                     return None
-            scaled = factor * made
-            if not agree(trial.actual, scaled, trial.tolerance * max(1.0, abs(float(factor)))):
+            tolerance = trial.tolerance * max(1.0, abs(float(factor))) if trial.tolerance else 0
+            if not agree(trial.actual, factor * made, tolerance):
                 return None
         if factor is None:
             return None

@@ -128,8 +128,8 @@ class _Watched(Tensor):
 
     def _refuse(self, *arguments: Any, **options: Any) -> Any:
         raise tracing.CutOff(
-            "the forward takes a value out of the graph (float(), int(), .item(), .numpy(), an entry of a float array), "
-            "and its gradient would be lost: compute with tensors throughout, or with plain NumPy throughout"
+            "the forward takes a value out of the graph (float(), int(), .item(), .numpy(), an entry of a float "
+            "array), and its gradient would be lost: compute with tensors throughout, or with plain NumPy throughout"
         )
 
     __float__ = __int__ = item = numpy = tolist = detach = _refuse

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.verify.catalogue.operation import Case
-from tinygrad_cnn.verify.rules.cases import Known, as_fractions
+from tinygrad_cnn.verify.rules.cases import Known, converted
 from tinygrad_cnn.verify.rules.trials import Point, Points, Rule, Trial
 
 MOST_ATTEMPTS = 300
@@ -21,21 +21,21 @@ def smallest(
     rule: Rule,
     points: Points,
     known: Known | None,
-    exact: bool,
+    arithmetic: str,
     failed: list[Trial],
     is_telling: Callable[[Trial], bool],
 ) -> Trial:
     """The smallest failing trial that is found, and that is telling, starting from the smallest that is known."""
     best = min(failed, key=lambda t: (t.problem is not None, not is_telling(t), t.point.on_kink, t.point.case.size))
-    search = _Search(rule, points, known, exact, is_telling)
+    search = _Search(rule, points, known, arithmetic, is_telling)
     return search.plainer(search.smaller(best))
 
 
 class _Search:
     def __init__(
-        self, rule: Rule, points: Points, known: Known | None, exact: bool, is_telling: Callable[[Trial], bool]
+        self, rule: Rule, points: Points, known: Known | None, arithmetic: str, is_telling: Callable[[Trial], bool]
     ) -> None:
-        self._rule, self._points, self._known, self._exact = rule, points, known, exact
+        self._rule, self._points, self._known, self._arithmetic = rule, points, known, arithmetic
         self._is_telling = is_telling
         self._attempts = 0
 
@@ -54,6 +54,8 @@ class _Search:
     def plainer(self, trial: Trial) -> Trial:
         """Replace the numbers by plain ones: 1, 2, 3, ...; ones for the upstream gradient."""
         case = trial.point.case
+        if self._arithmetic == "symbolic":
+            return trial
         for fill in (_ones, _counting):
             for first in (1, 2):
                 def point(fill: Any = fill, first: int = first) -> Point:
@@ -82,7 +84,7 @@ class _Search:
         return arrays
 
     def _converted(self, array: Any) -> Any:
-        return as_fractions(array) if self._exact else np.asarray(array, dtype=np.float64)
+        return converted(array, self._arithmetic)
 
     def _failing(self, make: Callable[[], Point], like: Trial) -> Trial | None:
         """The trial at the point, if the rule fails there in the same way; a case that makes no sense does not."""

@@ -54,15 +54,15 @@ class Point:
 class Points:
     """Makes points: draws the numbers of a case, and evaluates the forward there."""
 
-    def __init__(self, forward: Forward, known: Known | None, exact: bool, seed: int) -> None:
-        self._forward, self._known, self._exact = forward, known, exact
+    def __init__(self, forward: Forward, known: Known | None, arithmetic: str, seed: int) -> None:
+        self._forward, self._known, self._arithmetic = forward, known, arithmetic
         self._rng = np.random.default_rng(seed)
 
     def draw(self, case: Case) -> Point:
         """A point of the case, off the kinks that have no known convention where that is possible."""
         for _ in range(REDRAWS):
-            arrays = cases.drawn(case, self._known, self._rng, self._exact)
-            point = self.at(case, arrays, lambda shape: cases.upstream(shape, self._rng, self._exact))
+            arrays = cases.drawn(case, self._known, self._rng, self._arithmetic)
+            point = self.at(case, arrays, lambda shape: cases.upstream(shape, self._rng, self._arithmetic))
             if not point.on_kink:
                 break
         return point
@@ -120,6 +120,15 @@ class Trial:
     changed: tuple[str, ...] = ()
 
     @property
+    def difference(self) -> Any:
+        """actual - expected, where both have one shape."""
+        difference = np.array(self.actual - self.expected)
+        for index in np.ndindex(difference.shape):
+            if hasattr(difference[index], "expand"):  # of symbols
+                difference[index] = difference[index].expand()
+        return difference
+
+    @property
     def passed(self) -> bool:
         """Whether the rule is right here."""
         return self.wrong is not None and not self.wrong.any()
@@ -127,15 +136,35 @@ class Trial:
 
 def agree(a: Any, b: Any, tolerance: float) -> bool:
     """Whether two arrays have one shape and their entries differ by no more than the tolerance."""
-    return np.shape(a) == np.shape(b) and not differing(a, b, tolerance).any()
+    if np.shape(a) != np.shape(b):
+        return False
+    if not tolerance and np.size(a):  # of symbols one pair tells mostly, and comparing them takes long
+        first = (0,) * np.ndim(a)
+        if differing(np.asarray(a)[first], np.asarray(b)[first], 0).any():
+            return False
+    return not differing(a, b, tolerance).any()
 
 
 def differing(actual: Any, expected: Any, tolerance: float) -> Any:
     """Where two arrays of one shape differ; NaN differs from everything."""
     if not tolerance:
-        return np.asarray(np.asarray(actual != expected), dtype=bool)
+        actual, expected = np.asarray(actual), np.asarray(expected)
+        unequal = np.asarray(actual != expected, dtype=bool)
+        for index in np.argwhere(unequal):
+            at = tuple(index)
+            if hasattr(expected[at], "free_symbols") or hasattr(actual[at], "free_symbols"):
+                unequal[at] = not _is_zero(actual[at] - expected[at])
+        return unequal
     difference = np.asarray(actual, dtype=np.float64) - np.asarray(expected, dtype=np.float64)
     return ~(abs(difference) <= tolerance)
+
+
+def _is_zero(expression: Any) -> bool:
+    """Whether a sympy expression vanishes: expanding settles polynomials, simplifying the others."""
+    import sympy
+
+    expanded = sympy.expand(expression)
+    return bool(expanded == 0 or (not expanded.is_polynomial() and sympy.simplify(expanded) == 0))
 
 
 @dataclass
@@ -184,10 +213,10 @@ class Rule:
     def _trial(self, point: Point, exact: bool) -> Trial:
         defaults = self.known.operation.defaults if self.known else {}
         convert = (lambda a: a) if exact else _as_floats
-        arguments = {name: convert(value) for name, value in point.arguments.items()}
-        positional, named = self.arguments.values(convert(point.dz), arguments, convert(point.z), defaults)
         actual, problem, changed = None, None, ()
         try:
+            arguments = {name: convert(value) for name, value in point.arguments.items()}
+            positional, named = self.arguments.values(convert(point.dz), arguments, convert(point.z), defaults)
             if exact:
                 actual, changed = tracing.run(self.function, *positional, **named)
             else:

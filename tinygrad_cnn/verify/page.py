@@ -47,6 +47,8 @@ def document(title: str, body: str) -> str:
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta name="color-scheme" content="light dark">\n'
+        # What a student's code printed stands in a report: whatever it is, it runs nothing and loads nothing.
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
         f"<title>{escape(title)}</title>\n"
         "<style>html { background: #ffffff; } body { margin: 0; max-width: 70rem; }\n"
         "@media (prefers-color-scheme: dark) { html { background: #15191d; } }</style>\n"
@@ -69,9 +71,10 @@ def _kind(judged: Any) -> str:
     return "passed" if judged.passed else "failed"
 
 
-def article(check: Any) -> str:
-    """One check as a part of a page."""
-    parts = [f'<article class="{_kind(check)}">', f"<h2>{escape(check.name)}: <b>{_kind(check)}</b></h2>"]
+def article(check: Any, level: int = 2) -> str:
+    """One check as a part of a page, under a heading of that level."""
+    heading = f"<h{level}>{escape(check.name)}: <b>{_kind(check)}</b></h{level}>"
+    parts = [f'<article class="{_kind(check)}">', heading]
     parts.append(f"<p>{escape(check.message)}</p>")
     facts = "".join(f"<dt>{escape(label)}</dt><dd>{escape(_text(value))}</dd>" for label, value in check.facts.items())
     if facts:

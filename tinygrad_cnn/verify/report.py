@@ -200,16 +200,16 @@ class Report:
         """The report as JUnit XML, which graders and CI servers read: one test case for each check."""
         from tinygrad_cnn.verify.text import details
 
-        counts = {"name": _legal(self.title), "tests": str(len(self)), "failures": str(len(self.failures))}
+        counts = {"name": legal_xml(self.title), "tests": str(len(self)), "failures": str(len(self.failures))}
         suites = ElementTree.Element("testsuites", counts)
         suite = ElementTree.SubElement(suites, "testsuite", counts | {"errors": "0", "skipped": "0"})
         for check in self.checks:
-            case = ElementTree.SubElement(suite, "testcase", classname=_legal(self.title), name=_legal(check.name))
+            case = ElementTree.SubElement(suite, "testcase", classname=legal_xml(self.title), name=legal_xml(check.name))
             if check.passed:
-                ElementTree.SubElement(case, "system-out").text = _legal("\n".join([check.message, *check.notes]))
+                ElementTree.SubElement(case, "system-out").text = legal_xml("\n".join([check.message, *check.notes]))
             else:
-                failure = ElementTree.SubElement(case, "failure", type="Mismatch", message=_legal(check.message))
-                failure.text = _legal("\n".join([check.message, *details(check)]))
+                failure = ElementTree.SubElement(case, "failure", type="Mismatch", message=legal_xml(check.message))
+                failure.text = legal_xml("\n".join([check.message, *details(check)]))
         ElementTree.indent(suites)
         return ElementTree.tostring(suites, encoding="unicode", xml_declaration=True) + "\n"
 
@@ -293,6 +293,6 @@ def to_json_types(value: Any) -> Any:
     return str(value)
 
 
-def _legal(text: str) -> str:
+def legal_xml(text: str) -> str:
     """The text without the characters that XML does not know."""
     return re.sub("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "\N{REPLACEMENT CHARACTER}", text)

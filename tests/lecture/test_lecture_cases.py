@@ -1,8 +1,9 @@
-"""Every worked number of the lectures, from cases.json, in exact arithmetic and in float32."""
+"""Every worked number of the lectures, from the package's lectures.json, in exact arithmetic and in float32."""
 
 import json
 from fractions import Fraction
 from math import prod
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,9 @@ import pytest
 import tinygrad_cnn as tg
 from tests.operands import assert_close, assert_equal
 
-CASES = json.loads((Path(__file__).parent / "cases.json").read_text(encoding="utf-8"), parse_float=Fraction)
+CASES = json.loads(
+    (Path(tg.__file__).parent / "verify" / "lectures.json").read_text(encoding="utf-8"), parse_float=Fraction
+)
 
 
 def exact(numbers):
@@ -24,6 +27,11 @@ def image(numbers):
     return exact(numbers)[None, None]
 
 
+def correct(case):
+    """What is right: what the decks print, unless the file corrects it."""
+    return exact(case.get("correct", case["printed"]))
+
+
 def in_both_arithmetics(function, *matrices):
     """The result in fractions, a matrix, after float32 gave the same but for rounding."""
     result = function(*map(image, matrices))[0, 0]
@@ -33,12 +41,9 @@ def in_both_arithmetics(function, *matrices):
     return result
 
 
-def name(case):
-    return case.get("name", f"deck {case.get('decks', [''])[0]}")
-
-
 def test_the_file_has_what_is_tested_here():
     assert {key: len(cases) for key, cases in CASES.items() if isinstance(cases, list | dict)} == {
+        "decks": 5,
         "cross_correlation": 10,
         "true_convolution": 1,
         "padding": 2,
@@ -48,6 +53,7 @@ def test_the_file_has_what_is_tested_here():
         "parameters": 2,
         "lenet_table": 8,
         "kernels": 15,
+        "backward": 6,
     }
 
 
@@ -55,16 +61,15 @@ def correlated(case):
     return in_both_arithmetics(lambda x, k: tg.conv2d(x, k, stride=case["stride"]), case["image"], case["kernel"])
 
 
-@pytest.mark.parametrize("case", CASES["cross_correlation"], ids=name)
+@pytest.mark.parametrize("case", CASES["cross_correlation"], ids=itemgetter("name"))
 def test_cross_correlation(case):
-    assert_equal(correlated(case), exact(case["correct"]))
+    assert_equal(correlated(case), correct(case))
 
 
 def test_the_printed_results_are_wrong_at_four_entries_and_no_other():
     wrong = [
         (case["name"], (i, j), printed, int(ours))
         for case in CASES["cross_correlation"]
-        if "printed" in case
         for i, row in enumerate(case["printed"])
         for j, (printed, ours) in enumerate(zip(row, correlated(case)[i], strict=True))
         if printed != ours
@@ -77,10 +82,10 @@ def test_the_printed_results_are_wrong_at_four_entries_and_no_other():
     ]
 
 
-@pytest.mark.parametrize("case", CASES["true_convolution"], ids=name)
+@pytest.mark.parametrize("case", CASES["true_convolution"], ids=itemgetter("name"))
 def test_true_convolution(case):
-    assert_equal(in_both_arithmetics(tg.convolve2d, case["image"], case["kernel"]), exact(case["correct"]))
-    assert_equal(in_both_arithmetics(tg.conv2d, case["image"], case["mirrored"]), exact(case["correct"]))
+    assert_equal(in_both_arithmetics(tg.convolve2d, case["image"], case["kernel"]), correct(case))
+    assert_equal(in_both_arithmetics(tg.conv2d, case["image"], case["mirrored"]), correct(case))
     assert_equal(tg.rot180(image(case["kernel"]))[0, 0], exact(case["mirrored"]))
 
 
@@ -102,7 +107,7 @@ def test_mirror_padding():
     x = tg.tensor(exact(case["image"]), requires_grad=True)
     n, width = len(case["image"]), case["width"]
     padded = tg.pad(x, width, mode="symmetric")
-    assert_equal(padded.numpy(), exact(case["correct"]))
+    assert_equal(padded.numpy(), correct(case))
     padded.sum().backward()
     mirrored = [*reversed(range(width)), *range(n), *reversed(range(n - width, n))]
     times = np.array([mirrored.count(i) for i in range(n)])
@@ -112,7 +117,7 @@ def test_mirror_padding():
     assert_equal(mirrored_convolution, tg.conv2d(padded.data[None, None], kernel))
 
 
-@pytest.mark.parametrize("case", CASES["pooling"], ids=name)
+@pytest.mark.parametrize("case", CASES["pooling"], ids=itemgetter("name"))
 def test_pooling(case):
     window = case["window"], case["stride"]
     assert_equal(in_both_arithmetics(lambda x: tg.max_pool2d(x, *window), case["image"]), exact(case["max"]))
@@ -121,11 +126,11 @@ def test_pooling(case):
         assert_equal(average, exact(case["average"]))
 
 
-@pytest.mark.parametrize("case", CASES["transposed"], ids=str)
+@pytest.mark.parametrize("case", CASES["transposed"], ids=itemgetter("name"))
 def test_transposed_convolution(case):
     options = {"stride": case["stride"], "padding": case["padding"]}
     result = in_both_arithmetics(lambda x, k: tg.conv_transpose2d(x, k, **options), case["input"], case["kernel"])
-    assert_equal(result, exact(case["correct"]))
+    assert_equal(result, correct(case))
 
 
 @pytest.mark.parametrize("case", CASES["shapes"], ids=str)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -98,11 +99,16 @@ class _Examination:
     def __init__(self, forward: Any, rules: Mapping[str, Any], cases: Any, arithmetic: str, seed: int) -> None:
         self._function, self._forward = forward, Forward(forward)
         self._rules, self._seed = rules, seed
-        self._notes: list[str] = []
-        self._may_change = arithmetic == "auto"
-        self._arithmetic = "exact" if arithmetic == "auto" else arithmetic
         self._operands = {self._operand(name): name for name in rules}
-        self._known, self._cases = self._settle(cases)
+        self._arithmetic = "exact" if arithmetic == "auto" else arithmetic
+        self._notes: list[str] = []
+        try:
+            self._known, self._points = self._settle(cases)
+        except tracing.NotExactError as error:
+            if arithmetic != "auto":
+                raise
+            self._arithmetic, self._notes = "float64", [f"in float64: {error}"]
+            self._known, self._points = self._settle(cases)
 
     def _operand(self, name: str) -> str:
         """The forward's parameter that a rule's key means: X for "X" or "dX"."""
@@ -116,95 +122,97 @@ class _Examination:
                 return own
         raise ValueError(f"check_rule: a rule for {name}, but {self._forward.title} has {', '.join(names)}")
 
-    def _settle(self, cases: Any) -> tuple[Known | None, tuple[Case, ...]]:
-        """Which operation the forward is, and the cases."""
+    def _settle(self, cases: Any) -> tuple[Known | None, list[Point]]:
+        """Which operation the forward is, and a point for each case."""
         known = candidates(self._forward, self._operands, OPERATIONS, self._function)
         if cases is not None:
             given = given_cases(cases, self._forward, self._operands, np.random.default_rng(self._seed))
             if not given:
                 raise ValueError("check_rule: no cases; a report without any would pass")
-            return next((k for k in known if self._is(k, given)), None), given
-        refusals: list[str] = []
-        runs_but_differs: tuple[Known, tuple[Case, ...]] | None = None
+            points = self._drawn(None, given)
+            for k in known:
+                if own := self._confirmed(k, given, []):
+                    return k, own
+            return None, points
+        refusals: list[Exception] = []
+        differing: tuple[Known, tuple[Case, ...]] | None = None
         for k in known:
             family = tuple(k.theirs(case) for case in k.operation.cases if k.suits(case) and self._is_fit(case))
-            if not family:
-                continue
-            verdict = self._is(k, family, refusals)
-            if verdict:
-                return k, family
-            if verdict is not None and runs_but_differs is None:
-                runs_but_differs = k, family
-        if runs_but_differs is not None:
-            k, family = runs_but_differs
+            refused = len(refusals)
+            if family and (points := self._confirmed(k, family, refusals)):
+                return k, points
+            if family and len(refusals) == refused and differing is None:
+                differing = k, family
+        if differing is not None and (points := self._those_that_run(differing[1])):
             self._notes.append(
-                f"{self._forward.title} has the arguments of {k.operation.name} but other values, so its rules are "
-                "checked against its own gradient, and only general mistakes are known by name"
+                f"{self._forward.title} has the arguments of {differing[0].operation.name} but gives other values: the "
+                "rules are checked against its own gradient, and of mistakes only the general ones are known by name"
             )
-            return None, tuple(case for case in family if self._runs(case))
-        why = f"; {refusals[0]}" if refusals else ""
+            return None, points
+        why = f"; it was tried with cases of {known[0].operation.name}: {refusals[0]}" if refusals else ""
         raise ValueError(
             f"check_rule: which cases suit {self._forward.title}({', '.join(self._forward.names)}) is not known{why}; "
             'give them: cases=[{"X": (3, 3), "K": (2, 2), "stride": 1}, ...]'
-        )
+        ) from (refusals[0] if refusals else None)
 
     def _is_fit(self, case: Case) -> bool:
         """Whether the case suits the arithmetic: symbols have no order, and formulas in many of them take long."""
         return self._arithmetic != "symbolic" or (case.size <= MOST_SYMBOLS and case.data != "ties")
 
-    def _points(self, known: Known | None) -> Points:
-        return Points(self._forward, known, self._arithmetic, self._seed)
+    def _drawn(self, known: Known | None, cases: Sequence[Case]) -> list[Point]:
+        """A point for each case.
 
-    def _is(self, known: Known, cases: tuple[Case, ...], refusals: list[str] | None = None) -> bool | None:
-        """Whether the forward's values are the operation's in all these cases; None where it refuses them all."""
-        compared = 0
+        Raises:
+            ValueError: a case that the forward refuses.
+        """
+        points = Points(self._forward, known, self._arithmetic, self._seed)
+        drawn = []
         for case in cases:
             try:
-                point = self._draw(known, case)
-            except Exception as error:
-                if refusals is not None:
-                    refusals.append(f"with {_described(case)} it raised {type(error).__name__}: {error}")
-                if not compared:
-                    return None
-                return False
-            try:
-                assert point.own is not None
-                theirs, ours = point.own["z"], np.asarray(known.result(point.own))
-            except Exception:
-                return False
-            if not agree(theirs, ours, 1e-9 if self._arithmetic == "float64" else 0):
-                return False
-            compared += 1
-        return True
-
-    def _draw(self, known: Known | None, case: Case) -> Point:
-        """A point, in float64 from now on where the forward has no exact value."""
-        try:
-            return self._points(known).draw(case)
-        except tracing.NotExact as error:
-            if not self._may_change:
+                drawn.append(points.draw(case))
+            except tracing.NotExactError:
                 raise
-            self._arithmetic, self._may_change = "float64", False
-            self._notes.append(f"in float64: {error}")
-            return self._points(known).draw(case)
+            except Exception as error:
+                raise ValueError(
+                    f"check_rule: {self._forward.title} with {_described(case)} raised {type(error).__name__}: {error}"
+                ) from error
+        return drawn
 
-    def _runs(self, case: Case) -> bool:
+    def _confirmed(self, known: Known, cases: Sequence[Case], refusals: list[Exception]) -> list[Point] | None:
+        """The points, if the forward's values are there those of the operation."""
+        points = []
+        for case in cases:
+            try:
+                (point,) = self._drawn(known, [case])
+            except ValueError as error:
+                refusals.append(error.__cause__ or error)
+                return None
+            if known.operation.function is not self._function and not self._has_its_value(known, point):
+                return None
+            points.append(point)
+        return points
+
+    def _has_its_value(self, known: Known, point: Point) -> bool:
+        assert point.own is not None
         try:
-            self._draw(None, case)
-        except Exception:
+            value = np.asarray(known.result(point.own))
+        except Exception:  # the operation has no such case
             return False
-        return True
+        return agree(point.own["z"], value, 1e-9 if self._arithmetic == "float64" else 0)
+
+    def _those_that_run(self, cases: Sequence[Case]) -> list[Point]:
+        points = []
+        for case in cases:
+            with suppress(ValueError):
+                points += self._drawn(None, [case])
+        return points
 
     def report(self) -> Report:
         """Every rule at every point."""
-        for case in self._cases:  # first all of them, since one may turn out to have no exact value
-            self._draw(self._known, case)
-        makes = self._points(self._known)
-        points = [makes.draw(case) for case in self._cases]
-        clear = [point for point in points if not point.on_kink] or points
+        makes = Points(self._forward, self._known, self._arithmetic, self._seed)
+        clear = [point for point in self._points if not point.on_kink] or self._points
         checks = [self._check(operand, key, clear, makes) for operand, key in self._operands.items()]
-        title = f"backward rules of {self._forward.title}"
-        return Report(title, tuple(checks), tuple(self._notes))
+        return Report(f"backward rules of {self._forward.title}", tuple(checks), tuple(self._notes))
 
     def _check(self, operand: str, key: str, points: list[Point], makes: Points) -> Check:
         function = self._rules[key]

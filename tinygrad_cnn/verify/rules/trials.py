@@ -82,7 +82,7 @@ class Points:
         if known:
             defaults = {n: v for n, v in constants.items() if n in known.names}
             own = known.inputs(arrays, {n: v for n, v in defaults.items() if n not in arrays}, np.asarray(evaluation.z))
-            if known.is_confirmed and case.data == "ties":
+            if known.is_confirmed:
                 self._add_conventions(accepted, dz, own)
         on_kink = evaluation.ties > 0 and not (known and known.is_confirmed)
         return Point(case, operands, constants, dz, evaluation.z, accepted, on_kink, own)

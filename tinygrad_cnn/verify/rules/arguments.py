@@ -83,27 +83,14 @@ class RuleArguments:
             return "result", ""
         return ("cache", "") if name == "cache" else None
 
-    def values(
-        self, dz: Any, arguments: Mapping[str, Any], result: Any, defaults: Mapping[str, Any]
-    ) -> tuple[list[Any], dict[str, Any]]:
-        """The positional and the named arguments of a call."""
-        positional: list[Any] = []
-        named: dict[str, Any] = {}
-        for p, (kind, name) in self._sources:
-            if kind == "upstream":
-                value = dz
-            elif kind == "argument":
-                value = arguments[name]
-            elif kind == "shape":
-                value = getattr(arguments[name], "shape", ())
-            elif kind == "default":
-                value = defaults[name]
-            elif kind == "result":
-                value = result
-            else:
-                value = tuple(arguments.values())
-            if p.kind is p.POSITIONAL_ONLY:
-                positional.append(value)
-            else:
-                named[p.name] = value
-        return positional, named
+    def values(self, dz: Any, arguments: Mapping[str, Any], result: Any, defaults: Mapping[str, Any]) -> dict[str, Any]:
+        """The arguments of a call, by the rule's parameters."""
+        sources = {
+            "upstream": lambda name: dz,
+            "argument": lambda name: arguments[name],
+            "shape": lambda name: getattr(arguments[name], "shape", ()),
+            "default": lambda name: defaults[name],
+            "result": lambda name: result,
+            "cache": lambda name: tuple(arguments.values()),
+        }
+        return {p.name: sources[kind](name) for p, (kind, name) in self._sources}

@@ -51,7 +51,10 @@ class Known:
     def inputs(self, arrays: Mapping[str, Any], options: Mapping[str, Any], z: Any) -> dict[str, Any]:
         """What a rule of the operation takes, in its own names and layout, from the forward's operands and options."""
         own = {self.names[name]: self.layout.inward(self.names[name], array) for name, array in arrays.items()}
-        own |= self.operation.defaults | {self.names[n]: value for n, value in options.items() if n in self.names}
+        own |= self.operation.defaults
+        for name, value in options.items():
+            if (mine := self.names.get(name)) is not None:
+                own[mine] = self.layout.inward(mine, value) if mine in self.operation.operands else value
         return own | {"z": self.layout.inward("z", z)}
 
     def result(self, inputs: Mapping[str, Any]) -> Any:
@@ -123,8 +126,11 @@ def _parsed(case: Any, forward: Forward, rules: Iterable[str]) -> Case:
     shapes, options, given = {}, {}, {}
     for name, value in case.items():
         if isinstance(value, np.ndarray) or (isinstance(value, list) and name not in forward.defaults):
-            given[name] = np.asarray(value)
-            shapes[name] = given[name].shape
+            if name in rules:
+                given[name] = np.asarray(value)
+                shapes[name] = given[name].shape
+            else:  # such as labels: an array without a gradient
+                options[name] = np.asarray(value)
         elif name in rules or (_is_shape(value) and name not in forward.defaults and name not in OPTION_SHAPES):
             if not _is_shape(value):
                 raise TypeError(f"check_rule: a case gives {name} the shape {value!r}; a shape is a tuple of integers")

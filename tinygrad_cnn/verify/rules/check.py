@@ -104,7 +104,7 @@ class _Examination:
         self._notes: list[str] = []
         try:
             self._known, self._points = self._settle(cases)
-        except tracing.NotExactError as error:
+        except tracing.NotExact as error:
             if arithmetic != "auto":
                 raise
             self._arithmetic, self._notes = "float64", [f"in float64: {error}"]
@@ -170,7 +170,7 @@ class _Examination:
         for case in cases:
             try:
                 drawn.append(points.draw(case))
-            except tracing.NotExactError:
+            except tracing.NotExact:
                 raise
             except Exception as error:
                 raise ValueError(
@@ -179,17 +179,25 @@ class _Examination:
         return drawn
 
     def _confirmed(self, known: Known, cases: Sequence[Case], refusals: list[Exception]) -> list[Point] | None:
-        """The points, if the forward's values are there those of the operation."""
-        points = []
+        """The points, if the forward's values are there those of the operation.
+
+        It may refuse some cases, and mean something else by a pair of strides or paddings.
+        """
+        points: list[Point] = []
+        refused = 0
         for case in cases:
             try:
                 (point,) = self._drawn(known, [case])
             except ValueError as error:
                 refusals.append(error.__cause__ or error)
+                refused += 1
+                if refused > len(cases) // 2 or not points:
+                    return None
+                continue
+            if known.operation.function is self._function or self._has_its_value(known, point):
+                points.append(point)
+            elif not any(isinstance(value, tuple) for value in case.options.values()):
                 return None
-            if known.operation.function is not self._function and not self._has_its_value(known, point):
-                return None
-            points.append(point)
         return points
 
     def _has_its_value(self, known: Known, point: Point) -> bool:

@@ -216,14 +216,11 @@ class Rule:
         actual, problem, changed = None, None, ()
         try:
             arguments = {name: convert(value) for name, value in point.arguments.items()}
-            positional, named = self.arguments.values(convert(point.dz), arguments, convert(point.z), defaults)
-            if exact:
-                actual, changed = tracing.run(self.function, *positional, **named)
-            else:
-                actual, changed = _run_plainly(self.function, positional, named)
-            actual = None if actual is None else _numeric(actual)
-            if actual is None:
-                problem = "it returned nothing (None): is there a return?"
+            given = self.arguments.values(convert(point.dz), arguments, convert(point.z), defaults)
+            arrays = {name: value for name, value in given.items() if isinstance(value, np.ndarray)}
+            options = {name: value for name, value in given.items() if name not in arrays}
+            run = tracing.run(self.function, arrays, options)
+            actual, changed = run.output, run.changed
         except NotImplementedError as error:
             problem = f"it is not done yet: {error or 'NotImplementedError'}"
         except (Exception, SystemExit) as error:  # whatever the student's code does
@@ -255,33 +252,6 @@ def _as_floats(value: Any) -> Any:
     if isinstance(value, np.ndarray) and value.dtype == object:
         return value.astype(np.float64)
     return float(value) if isinstance(value, Fraction) else value
-
-
-def _run_plainly(function: Callable[..., Any], positional: list[Any], named: dict[str, Any]) -> tuple[Any, Any]:
-    copies = [_copied(value) for value in positional], {name: _copied(value) for name, value in named.items()}
-    result = function(*copies[0], **copies[1])
-    changed = [name for name, value in named.items() if _differs(copies[1][name], value)]
-    return result, tuple(changed)
-
-
-def _copied(value: Any) -> Any:
-    return value.copy() if isinstance(value, np.ndarray) else value
-
-
-def _differs(after: Any, before: Any) -> bool:
-    return isinstance(before, np.ndarray) and not np.array_equal(after, before, equal_nan=before.dtype.kind == "f")
-
-
-def _numeric(result: Any) -> Any:
-    """The rule's result as an array of numbers."""
-    if isinstance(result, tuple | dict | str) or callable(result):
-        raise TypeError(f"it returned a {type(result).__name__}, not an array")
-    if hasattr(result, "numpy") and not isinstance(result, np.ndarray):
-        result = result.numpy()
-    array = np.asarray(result)
-    if array.dtype.kind not in "biufO":
-        raise TypeError(f"it returned an array of {array.dtype}, not of numbers")
-    return array
 
 
 def _told(error: BaseException) -> str:

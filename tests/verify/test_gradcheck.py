@@ -190,6 +190,98 @@ def test_third_order():
     assert [check.name for check in report] == names
 
 
+# Another dtype
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", np.float32, np.longdouble])
+def test_gradient_in_another_dtype(dtype):
+    seen = []
+
+    def function(x, y):
+        seen.append(x.dtype)
+        return tg.tanh(x @ y)
+
+    report = tg.verify.gradcheck(function, tensors(normals((3, 4), 0), normals((4, 2), 1)), order=2, dtype=dtype)
+    assert report, str(report)
+    name = str(np.dtype(dtype))
+    labels = ["x", "y", "x, order 2", "y, order 2", "dz, order 2"]
+    assert [check.name for check in report] == [each for label in labels for each in (label, f"{label} in {name}")]
+    assert seen.count(np.dtype(dtype)) == 2
+    eps = max(float(np.finfo(dtype).eps), 2.0**-52)
+    for label in labels:
+        check = report[f"{label} in {name}"]
+        assert check.facts["dtype"] == name
+        largest = abs(check.expected).max()
+        assert eps**0.5 * largest <= check.tolerance < 2 * eps**0.5 * largest + 1e-3 * (eps > 1e-4)
+        assert check.error < 0.1 * check.tolerance
+        assert check.error > 0
+        assert check.expected.shape == check.actual.shape
+
+
+def test_point_is_rounded_to_the_dtype():
+    exactly, rounded = tensors(np.array([0.5, 3.0]), np.array([0.1, 3.0]))
+    notes = tg.verify.gradcheck(lambda x, y: x * y, (exactly, rounded), dtype=np.float16).notes
+    assert notes == ("checked at values rounded to float16: y",)
+    single = tg.tensor(np.float32([0.1]), requires_grad=True)
+    notes = tg.verify.gradcheck(lambda x: x * x, single, dtype=np.float32).notes
+    assert notes == ("checked on float64 copies: x (float32)",)
+
+
+def test_rule_that_is_right_in_float64_only():
+    """log(1 + exp(x)) as it stands: beyond 11 exp overflows in float16, beyond 88 in float32."""
+
+    @primitive(x=lambda dz, x: dz * tg.exp(x) / (1 + tg.exp(x)))
+    def softplus(x):
+        return np.log1p(np.exp(-abs(x))) + np.maximum(x, 0)
+
+    x = tensors(np.array([1.0, 100.0]))
+    with np.errstate(over="ignore", invalid="ignore"):
+        assert tg.verify.gradcheck(softplus, x)
+        report = tg.verify.gradcheck(softplus, x, dtype=np.float32)
+    assert [check.name for check in report.failures] == ["x in float32"]
+    assert report["x in float32"].wrong.tolist() == [False, True]
+    assert report["x in float32"].message.startswith("not finite in float32: 1 of 2 entries is wrong")
+
+
+def test_digits_that_cancel_in_float32():
+    """(1 - cos x) / x**2 has no digits left at 1e-3; as 2 sin(x / 2)**2 / x**2 it keeps them."""
+    x = tensors(np.array([1e-3, 1.0]))
+    kept = tg.verify.gradcheck(lambda x: 2 * tg.sin(x / 2) ** 2 / x**2, x, dtype=np.float32)
+    lost = tg.verify.gradcheck(lambda x: (1 - tg.cos(x)) / x**2, x, dtype=np.float32)
+    assert kept, str(kept)
+    assert [check.name for check in lost.failures] == ["x in float32"]
+
+
+def test_kink_in_another_dtype():
+    """In float32 0.1 + 0.2 - 0.3 is 0, in float64 of the rounded numbers 1.5e-9: both sides of the kink are right."""
+
+    def function(x, y):
+        return tg.relu(x + 0.2 - 0.3 + y)
+
+    report = tg.verify.gradcheck(function, tensors(np.array([0.1, 2.0]), np.zeros(2)), order=2, dtype=np.float32)
+    assert report, str(report)
+    assert report["x in float32"].notes == ("in float32 there is a kink at [0]",)
+    assert "no order 2 in float32, which crosses a kink" in report.notes
+    assert "x, order 2" in report
+    assert "x, order 2 in float32" not in report
+
+
+def test_wrong_gradient_beside_a_kink_in_another_dtype():
+    @primitive(x=lambda dz, x: dz * (x > 0) * (1 if x.dtype == np.float64 else 1.5))
+    def relu(x):
+        return np.maximum(x, 0)
+
+    report = tg.verify.gradcheck(relu, tensors(np.array([0.0, 1.0])), dtype=np.float32)
+    assert [check.name for check in report.failures] == ["x in float32"]
+    assert report["x in float32"].wrong.tolist() == [False, True]
+
+
+def test_gradient_of_nothing_in_another_dtype():
+    report = tg.verify.gradcheck(lambda x, y: x * x, tensors(normals(3, 0), normals((0, 2), 1)), dtype=np.float16)
+    assert report
+    assert report["y in float16"].message == "as in float64, exactly"
+
+
 # Outputs
 
 
@@ -286,7 +378,7 @@ def test_kinks_are_in_the_json():
     (kink,) = check["kinks"]
     slope = report["x"].kinks[0].above
     sides = {"below": 0.0, "above": slope, "low": min(slope, 0), "high": max(slope, 0)}
-    assert kink == {"index": [0, 0], "gradient": 0.0} | sides
+    assert kink == {"index": [0, 0], "gradient": 0.0, "origins": ["relu at 0"]} | sides
 
 
 # Refusals
@@ -327,6 +419,12 @@ def test_function_that_changes_from_call_to_call():
     ("arguments", "error", "message"),
     [
         ({"order": 0}, ValueError, "order must be at least 1 but is 0"),
+        ({"dtype": np.int32}, ValueError, "dtype must be a floating-point one but is int32"),
+        (
+            {"inputs": tensors(np.array([1e5])), "dtype": "float16"},
+            ValueError,
+            "x holds numbers beyond the range of flo",
+        ),
         ({"arithmetic": "exact"}, ValueError, "arithmetic must be one of auto, complex, float64 but is 'exact'"),
         ({"function": 3}, TypeError, "expected a function but got int"),
         ({"inputs": [[tg.tensor(1.0, requires_grad=True)]]}, TypeError, "x is a list of tensors"),

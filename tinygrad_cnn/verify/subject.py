@@ -29,9 +29,10 @@ class Arguments:
         arrays: float64 copies of the checked inputs.
         devices: where each belongs.
         casts: the names and dtypes of those that were not float64.
+        rounded: the names of those that a coarser dtype can't hold.
     """
 
-    def __init__(self, function: Callable[..., Any], inputs: Any) -> None:
+    def __init__(self, function: Callable[..., Any], inputs: Any, dtype: Any = np.float64) -> None:
         if not callable(function):
             raise TypeError(f"gradcheck: expected a function but got {type(function).__name__}")
         self._function = function
@@ -51,12 +52,19 @@ class Arguments:
             )
         self.names = [every[i] for i in self._checked]
         checked = dict(zip(self.names, (self._inputs[i] for i in self._checked), strict=True))
-        self.arrays = [np.array(x.numpy(), dtype=np.float64) for x in checked.values()]
+        given = [np.array(x.numpy(), dtype=np.float64) for x in checked.values()]
+        with np.errstate(over="ignore"):
+            self.arrays = [array.astype(dtype).astype(np.float64) for array in given]
         self.devices = [x.device for x in checked.values()]
         self.casts = [f"{name} ({x.dtype})" for name, x in checked.items() if x.dtype != np.float64]
-        for name, array in zip(self.names, self.arrays, strict=True):
+        for name, array, rounded in zip(self.names, given, self.arrays, strict=True):
             if not np.isfinite(array).all():
                 raise ValueError(f"gradcheck: {name} holds NaN or infinities, where no gradient can be verified")
+            if not np.isfinite(rounded).all():
+                raise ValueError(f"gradcheck: {name} holds numbers beyond the range of {np.dtype(dtype)}")
+        self.rounded = [
+            name for name, array, r in zip(self.names, given, self.arrays, strict=True) if not np.array_equal(array, r)
+        ]
 
     def call(self, tensors: list[Tensor]) -> Outputs:
         """The function's results, with these tensors in the place of the checked inputs."""
@@ -132,17 +140,26 @@ class Subject:
             self.eps = max(float(np.finfo(z.dtype).eps) for z in counted)
             self.upstream = [_random_integers(z.shape, rng) for z in counted]
             self.upstream_devices = [z.device for z in counted]
-            weights = [tensor(w, z.dtype, z.device) for w, z in zip(self.upstream, counted, strict=True)]
-            found = grad(counted, leaves, weights, allow_unused=True) if self.has_graph else [None] * len(arrays)
-        self.gradients = [
-            np.zeros(x.shape) if g is None else g.numpy().astype(np.float64) for x, g in zip(arrays, found, strict=True)
-        ]
+            self.gradients = self._gradients(counted, leaves)
         self._weights = _flat(self.upstream)
         self._value = _flat([z.numpy() for z in counted])
         if not np.isfinite(self._value).all():
             raise ValueError(f"gradcheck: {title} gives NaN or infinities here, which have no gradient to verify")
         if not np.allclose(self._evaluate(arrays), self._value, rtol=self.eps**0.5, atol=0):
             raise ValueError(f"gradcheck: {title} gives other values each time; fix its random state inside of it")
+
+    def gradients_in(self, dtype: Any) -> list[Any]:
+        """The gradients as the engine computes them in another dtype, which holds the arrays, as float64 arrays."""
+        leaves = self._leaves(self.arrays, dtype)
+        with recording(), np.errstate(all="ignore"):
+            return self._gradients(self._pick(self._call(leaves)), leaves)
+
+    def _gradients(self, counted: list[Tensor], leaves: list[Tensor]) -> list[Any]:
+        weights = [tensor(w, z.dtype, z.device) for w, z in zip(self.upstream, counted, strict=True)]
+        found = grad(counted, leaves, weights, allow_unused=True) if self.has_graph else [None] * len(leaves)
+        return [
+            np.zeros(x.shape) if g is None else g.numpy().astype(np.float64) for x, g in zip(leaves, found, strict=True)
+        ]
 
     def gradient_function(self, tensors: list[Tensor]) -> Outputs:
         """The gradients as a function of the inputs and the upstream gradients: what the next order checks."""
@@ -151,12 +168,16 @@ class Subject:
         outputs = self._pick(self._call(xs))
         return list(grad(outputs, xs, upstream, create_graph=True, allow_unused=True))
 
-    def slope(self, k: int, direction: Any, by_complex_step: bool) -> Slope:
-        """The slope of sum(upstream * outputs) where input k moves along a direction of its own shape."""
+    def slope(self, k: int, direction: Any, by_complex_step: bool, eps: float | None = None) -> Slope:
+        """The slope of sum(upstream * outputs) where input k moves along a direction of its own shape.
+
+        With another `eps` it is what differences in a coarser arithmetic would see, without its rounding errors.
+        """
+        eps = self.eps if eps is None else eps
         gradient = np.where(np.isfinite(self.gradients[k]), self.gradients[k], 0)
         if by_complex_step:
             return slopes.by_complex_step(
-                lambda h: float(self._weights @ self._complex(k, h * direction).imag), self._rounding(), EPS, STEP
+                lambda h: float(self._weights @ self._complex(k, h * direction).imag), self.rounding(), EPS, STEP
             )
 
         def move(t: float) -> Any:
@@ -164,15 +185,19 @@ class Subject:
 
         # Rounding in outputs that do not change is no rounding of the slope.
         scale = float(abs(direction).max(initial=0)) or 1.0
-        changed = move(self.eps ** (1 / 3)) != self._value
+        changed = move(eps ** (1 / 3)) != self._value
         if not changed.any():
-            changed = move(slopes.largest_step(self.eps, scale)) != self._value
-        rounding = self._rounding(changed)
+            changed = move(slopes.largest_step(eps, scale)) != self._value
+        rounding = self.rounding(changed)
         rounding += float(abs(gradient * self.arrays[k] * (direction != 0)).sum())  # of the point itself
         magnitude = float(np.linalg.norm(gradient * direction))
-        return slopes.by_differences(
-            lambda t: self._weights * (move(t) - self._value), rounding, self.eps, magnitude, scale
-        )
+        return slopes.by_differences(lambda t: self._weights * (move(t) - self._value), rounding, eps, magnitude, scale)
+
+    def recorded(self, k: int, direction: Any) -> list[Tensor]:
+        """The outputs with their graph, where input k is moved along a direction of its own shape."""
+        arrays = [x + direction if i == k else x for i, x in enumerate(self.arrays)]
+        with recording(), np.errstate(all="ignore"):
+            return self._pick(self._call(self._leaves(arrays)))
 
     def why_no_complex_step(self, k: int, direction: Any) -> str | None:
         """What keeps the function from a complex step in input k; None where it has one."""
@@ -197,13 +222,15 @@ class Subject:
         with recording(), np.errstate(all="ignore"):
             return _flat([z.numpy() for z in self._pick(self._call(self._leaves(arrays)))])
 
-    def _leaves(self, arrays: list[Any]) -> list[Tensor]:
-        return [tensor(x, device=device, requires_grad=True) for x, device in zip(arrays, self._devices, strict=True)]
+    def _leaves(self, arrays: list[Any], dtype: Any = np.float64) -> list[Tensor]:
+        pairs = zip(arrays, self._devices, strict=True)
+        return [tensor(x, dtype, device, requires_grad=True) for x, device in pairs]
 
     def _pick(self, outputs: Outputs) -> list[Tensor]:
         return [outputs[i] for i in self._counted]  # type: ignore[misc]
 
-    def _rounding(self, where: Any = True) -> float:
+    def rounding(self, where: Any = True) -> float:
+        """The sum of |upstream * outputs|: in units of eps, how large its rounding error may be."""
         return float(np.sum(abs(self._weights * self._value), where=where))
 
 

@@ -184,3 +184,10 @@ def test_nothing_is_changed():
     tg.verify.gradcheck(tg.relu, x)
     assert not tg.engine.is_debugging()
     assert np.array_equal(x.grad.data, before)
+
+
+def test_of_very_many_kinks_the_first_are_named():
+    report = tg.verify.gradcheck(tg.relu, tensors(np.zeros(120)))
+    named = [kink.origins for kink in report["x"].kinks]
+    assert named == [("relu at 0",)] * 100 + [()] * 20
+    assert report["x"].message.startswith("the function has a kink here: relu at 0 (120 of 120 elements)")

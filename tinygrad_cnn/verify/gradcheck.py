@@ -22,6 +22,8 @@ MOST_ELEMENTS = 2000
 """Of a larger input, that many elements are compared one by one."""
 MOST_KINKS = 5
 """So many kinks are described in a report's text."""
+MOST_ORIGINS = 100
+"""Of so many kinks the operation is looked for, which takes longer than the check itself."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,8 @@ class Kink:
         low, high: the interval of valid subgradients. It is wider than from one slope to the other where several
             outputs have kinks of opposite sign.
         gradient: what the engine says.
-        origins: the operations that have the kink, each with its place: "relu at 0"; empty where none could be found.
+        origins: the operations that have the kink, each with its place: "relu at 0"; empty where none was found, or
+            there are more than 100 kinks before it.
     """
 
     index: tuple[int, ...]
@@ -270,7 +273,7 @@ class _Input:
             elif slope.kind == "kink":
                 expected[index] = min(max(value, slope.low / scale), slope.high / scale)
                 below, above, low, high = (s / scale for s in (slope.below, slope.above, slope.low, slope.high))
-                found = origins(partial(self._recorded, slope.step * unit))
+                found = origins(partial(self._recorded, slope.step * unit)) if len(kinks) < MOST_ORIGINS else ()
                 kinks.append(Kink(index, below, above, low, high, float(self._gradient[index]), found))
             elif index in kinked:
                 jumps.append(index)

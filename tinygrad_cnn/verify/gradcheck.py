@@ -260,7 +260,8 @@ class _Input:
     def _elementwise(self, kinked: set[tuple[int, ...]], along_direction: Slope) -> GradientCheck:
         """Every element moved on its own."""
         expected, uncertainty = self._gradient.copy(), np.zeros(self._x.shape)
-        kinks, unsettled, jumps = [], [], []
+        kinks: list[Kink] = []
+        unsettled, jumps = [], []
         chosen, slope = self._chosen(), along_direction
         for index in chosen:
             scale = float(abs(self._x[index])) or self._scale

@@ -131,7 +131,9 @@ def _parsed(case: Any, forward: Forward, rules: Iterable[str]) -> Case:
                 shapes[name] = given[name].shape
             else:  # such as labels: an array without a gradient
                 options[name] = np.asarray(value)
-        elif name in rules or (_is_shape(value) and name not in forward.defaults and name not in OPTION_SHAPES):
+        elif name in rules or (
+            _is_shape(value) and forward.defaults.get(name) is None and name not in OPTION_SHAPES
+        ):
             if not _is_shape(value):
                 raise TypeError(f"check_rule: a case gives {name} the shape {value!r}; a shape is a tuple of integers")
             shapes[name] = value

@@ -49,3 +49,40 @@ def correlated(images: Any, kernels: Any, n: int) -> Any:
             window = tuple(slice(a, a + m) for a, m in zip(k, size, strict=True))
             z += images[(..., *window)] * kernels[(..., *k)][(..., *(None,) * n)]
     return z
+
+
+def part_of_x(sums: Any, pads: Pairs, wanted: Ints, padding: str = "taken off", size: str = "of X") -> Any:
+    """X's part of a gradient that was collected for the padded X.
+
+    Args:
+        pads: the padding before and after each spatial axis.
+        wanted: X's size.
+        padding: "taken off"; "kept"; "at one end" takes all of it off below and on the right; "sliced to -0" takes off
+            what [p:-p] does, and so everything where there is none.
+        size: "of X" has zeros in the rows that no window reached; "clipped" ends where the windows end; "as it comes"
+            too, and knows nothing of X's size.
+    """
+    before, after = zip(*pads, strict=True)
+    whole = tuple(m + a + b for m, a, b in zip(wanted, before, after, strict=True))
+    if padding == "sliced to -0":
+        part = cut(sums, (0,) * len(pads), whole)
+        return part[(..., *(slice(a, -b) for a, b in pads))]
+    start = before if padding == "taken off" else (0,) * len(pads)
+    if size == "as it comes":
+        off = (0,) * len(pads) if padding == "kept" else after if padding == "taken off" else tuple(map(sum, pads))
+        have = sums.shape[-len(pads) :]
+        return cut(sums, start, tuple(max(m - a - b, 0) for m, a, b in zip(have, start, off, strict=True)))
+    return cut(sums, start, whole if padding == "kept" else wanted, size == "of X")
+
+
+def without_last(array: Any, n: int) -> Any:
+    """With zeros in the last place of each spatial axis: what a loop gives that ends one too early."""
+    result = array.copy()
+    for axis in range(array.ndim - n, array.ndim):
+        result[(slice(None),) * axis + (slice(-1, None),)] = 0
+    return result
+
+
+def ones_like(array: Any) -> Any:
+    """Ones of the array's shape and kind of numbers."""
+    return array * 0 + 1

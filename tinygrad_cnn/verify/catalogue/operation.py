@@ -56,12 +56,16 @@ class Layout:
 
     def fits(self, case: Case) -> bool:
         """Whether the axes to drop have the size 1."""
-        return all(set(case.shapes.get(name, ())[: max(n, 0)]) <= {1} for name, n in self.dropped.items())
+        return all(
+            set(self._turned(name, case.shapes.get(name, ()))[: max(n, 0)]) <= {1} for name, n in self.dropped.items()
+        )
+
+    def _turned(self, name: str, shape: Shape) -> Shape:
+        return (*shape[:-2], shape[-1], shape[-2]) if name in self.swapped and len(shape) > 1 else shape
 
     def shape(self, name: str, shape: Shape) -> Shape:
         """The operation's shape of an operand in this layout."""
-        if name in self.swapped:
-            shape = (*shape[:-2], shape[-1], shape[-2])
+        shape = self._turned(name, shape)
         n = self.dropped.get(name, 0)
         return shape[n:] if n >= 0 else (*shape, 1)
 

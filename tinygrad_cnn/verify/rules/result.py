@@ -67,6 +67,7 @@ class RuleCheck(Check):
         formula: the right formula, where the operation is known.
         cases: in how many cases it was checked.
         failed: in how many of them it failed.
+        changed: the arguments that the rule changed, whatever it gave.
     """
 
     diagnosis: Diagnosis | None = None
@@ -74,6 +75,7 @@ class RuleCheck(Check):
     formula: str | None = None
     cases: int = 0
     failed: int = 0
+    changed: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """As `Check.to_dict`, with the diagnosis and the counterexample."""
@@ -84,4 +86,5 @@ class RuleCheck(Check):
             "formula": self.formula,
             "cases": self.cases,
             "failed": self.failed,
+            "changed": list(self.changed),
         }

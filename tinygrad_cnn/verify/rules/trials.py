@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -16,6 +17,7 @@ from tinygrad_cnn.verify.rules import cases
 from tinygrad_cnn.verify.rules.arguments import RuleArguments
 from tinygrad_cnn.verify.rules.cases import Known
 from tinygrad_cnn.verify.rules.forward import Forward
+from tinygrad_cnn.verify.tracing.library import is_library
 
 TOLERANCE = 1e-9
 """In float64, an entry may differ by so much of the largest expected one (or of 1, where they are smaller)."""
@@ -222,7 +224,7 @@ class Rule:
             run = tracing.run(self.function, arrays, options)
             actual, changed = run.output, run.changed
         except NotImplementedError as error:
-            problem = f"it is not done yet: {error or 'NotImplementedError'}"
+            problem = f"it is not done yet{_after(error)}{_line(error)}"
         except (Exception, SystemExit) as error:  # whatever the student's code does
             problem = _told(error)
         return self._judged(point, actual, problem, exact, changed)
@@ -256,10 +258,19 @@ def _as_floats(value: Any) -> Any:
 
 def _told(error: BaseException) -> str:
     """An exception as a student reads it, with the line of the student's code."""
-    import traceback
+    return f"it raised {type(error).__name__}{_after(error)}{_line(error)}"
 
-    text = str(error).strip().partition("\n")[0][:300]
-    frames = traceback.extract_tb(error.__traceback__)
-    theirs = [f for f in frames if "tinygrad_cnn" not in f.filename and "site-packages" not in f.filename]
-    where = f" (line {theirs[-1].lineno}: {theirs[-1].line})" if theirs and theirs[-1].line else ""
-    return f"it raised {type(error).__name__}{': ' if text else ''}{text}{where}"
+
+def _after(error: BaseException) -> str:
+    """The exception's message, to stand behind something."""
+    try:
+        text = str(error).strip().partition("\n")[0][:300]
+    except Exception:  # the student's own __str__
+        return ""
+    return f": {text}" if text else ""
+
+
+def _line(error: BaseException) -> str:
+    """The student's line that it came from."""
+    theirs = [frame for frame in traceback.extract_tb(error.__traceback__) if not is_library(frame.filename)]
+    return f" (line {theirs[-1].lineno}: {theirs[-1].line})" if theirs and theirs[-1].line else ""

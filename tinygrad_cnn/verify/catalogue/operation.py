@@ -72,7 +72,7 @@ class Layout:
     def inward(self, name: str, array: Any) -> Any:
         """An array of this layout in the operation's own."""
         n = self.dropped.get(name, 0)
-        array = array[(None,) * n] if n >= 0 else array[..., 0]
+        array = np.asarray(array[(None,) * n] if n >= 0 else array[..., 0])
         return np.swapaxes(array, -1, -2) if name in self.swapped else array
 
     def outward(self, name: str, array: Any) -> Any:
@@ -80,7 +80,7 @@ class Layout:
         if name in self.swapped:
             array = np.swapaxes(array, -1, -2)
         n = self.dropped.get(name, 0)
-        return array[(0,) * n] if n >= 0 else array[..., None]
+        return np.asarray(array[(0,) * n] if n >= 0 else array[..., None])
 
 
 @dataclass(frozen=True)

@@ -28,25 +28,30 @@ class Known:
         layout: how the forward arranges its operands.
         names: the operation's names of the forward's parameters.
         is_confirmed: whether the forward's values are those of the operation; else only its names are.
+        stated: the options, by the operation's names, that a case has to state: the forward has no default for them.
     """
 
     operation: Operation
     layout: Layout
     names: Mapping[str, str]
     is_confirmed: bool = True
+    stated: frozenset[str] = frozenset()
 
     def theirs(self, case: Case) -> Case:
         """A case of the operation in the forward's names and layout."""
         theirs = {own: name for name, own in self.names.items()}
         shapes = {theirs[own]: self.layout.shape(own, shape) for own, shape in case.shapes.items() if own in theirs}
-        options = {theirs[own]: value for own, value in case.options.items() if own in theirs}
+        stated = {own: self.operation.defaults[own] for own in self.stated if own not in case.options}
+        options = {theirs[own]: value for own, value in {**case.options, **stated}.items() if own in theirs}
         return replace(case, shapes=shapes, options=options)
 
     def suits(self, case: Case) -> bool:
         """Whether the forward can be asked for this case of the operation."""
         theirs = set(self.names.values())
         missing = [n for n in case.options if n not in theirs and case.options[n] != self.operation.defaults.get(n)]
-        return not missing and self.layout.fits(case)
+        # A default of None depends on other arguments, as a stride that is the window's size.
+        unsaid = [n for n in self.stated if n not in case.options and self.operation.defaults.get(n) is None]
+        return not missing and not unsaid and self.layout.fits(case)
 
     def inputs(self, arrays: Mapping[str, Any], options: Mapping[str, Any], z: Any) -> dict[str, Any]:
         """What a rule of the operation takes, in its own names and layout, from the forward's operands and options."""
@@ -70,12 +75,15 @@ def candidates(forward: Forward, rules: Iterable[str], operations: Iterable[Oper
     for operation in operations:
         if function is operation.function:
             names = {name: name for name in forward.names if operation.own_name(name) == name}
-            return [Known(operation, layout, names) for layout in operation.layouts[:1]]
+            stated = frozenset(name for name in names if operation.defaults.get(name, name) is None)
+            return [Known(operation, layout, names, stated=stated) for layout in operation.layouts[:1]]
         names_or_none = _names(forward, operation)
         if names_or_none is not None:
             wanted = {names_or_none.get(rule) for rule in rules}
             if wanted <= set(operation.rules):
-                found += [Known(operation, layout, names_or_none) for layout in operation.layouts]
+                needed = set(names_or_none) - set(forward.defaults)
+                stated = frozenset(names_or_none[name] for name in needed) & set(operation.options)
+                found += [Known(operation, layout, names_or_none, stated=stated) for layout in operation.layouts]
     return found
 
 
@@ -181,8 +189,8 @@ def distinct(shape: tuple[int, ...], rng: np.random.Generator, parts: int = 1) -
     """
     count = prod(shape)
     if parts > 1:
-        numbers = rng.choice([-1, 1], count) * rng.integers(1, 2 * parts + 1, count) / parts
-        return (numbers + rng.uniform(-1, 1, count) / (8 * parts)).reshape(shape)
+        numbers = np.delete(np.arange(-2 * parts, 2 * parts + 1), 2 * parts) / parts
+        return rng.choice(numbers, count, replace=count > len(numbers)).reshape(shape)
     numbers = rng.permutation(np.arange(1, max(LARGEST, count) + 1))[:count]
     return (numbers * rng.choice([-1, 1], count)).reshape(shape)
 

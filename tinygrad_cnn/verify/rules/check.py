@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -132,7 +133,8 @@ class _Examination:
             points = self._drawn(None, given)
             for k in known:
                 if own := self._confirmed(k, given, []):
-                    return k, own
+                    tied = [replace(case, data="ties") for case in given if k.operation.conventions and not case.given]
+                    return k, own + self._drawn(k, tied)
             return None, points
         refusals: list[Exception] = []
         differing: tuple[Known, tuple[Case, ...]] | None = None
@@ -238,13 +240,15 @@ class _Examination:
         facts = {"arithmetic": WORDS[self._arithmetic if rule.exact else "float64"], "cases": len(trials)}
         if not rule.exact:
             facts["tolerance"] = max(trial.tolerance for trial in trials)
-        notes = self._rule_notes(rule)
+        changed = tuple(sorted({name for trial in trials for name in trial.changed}))
+        notes = self._rule_notes(rule, changed)
         if not failed:
             equal = "exactly the gradient" if rule.exact else "the gradient, within the tolerance,"
             count = f"all {len(trials)} cases" if len(trials) > 1 else "the one case"
             return RuleCheck(
-                key, True, f"{equal} in {count}", facts=facts, notes=tuple(notes), formula=formula, cases=len(trials)
-            )
+                key, True, f"{equal} in {count}", facts=facts, notes=tuple(notes), formula=formula, cases=len(trials),
+                changed=changed,
+            )  # fmt: skip
         detective = Detective(operand, f"d{key.removeprefix('d')}", self._known, trials)
         diagnosis = detective.diagnosis()
         shown = smallest(rule, makes, self._known, self._arithmetic, failed, detective.is_shown_by)
@@ -263,17 +267,16 @@ class _Examination:
             notes = [*remarks(operand, trials), *notes]
         return RuleCheck(
             key, False, message, facts=facts, notes=tuple(notes), formula=formula, cases=len(trials),
-            failed=len(failed), diagnosis=diagnosis, counterexample=counterexample, tolerance=shown.tolerance,
-            expected=shown.expected, actual=shown.actual,
+            failed=len(failed), changed=changed, diagnosis=diagnosis, counterexample=counterexample,
+            tolerance=shown.tolerance, expected=shown.expected, actual=shown.actual,
             difference=None if shown.wrong is None else shown.difference, wrong=shown.wrong,
         )  # fmt: skip
 
     @staticmethod
-    def _rule_notes(rule: Rule) -> list[str]:
+    def _rule_notes(rule: Rule, changed: tuple[str, ...]) -> list[str]:
         notes = []
         if rule.reason:
             notes.append(f"run on float64, since on fractions {rule.reason}")
-        changed = sorted({name for trial in rule.trials for name in trial.changed})
         if changed:
             notes.append(f"it changes its argument{'s' * (len(changed) > 1)} {', '.join(changed)}: work on a copy")
         return notes

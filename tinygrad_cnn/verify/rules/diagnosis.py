@@ -78,7 +78,7 @@ class Detective:
             best = self._better(best, suspect)
         if best is None and (factor := self._factor(_Suspect(()))):
             return self._told(factor)
-        if best is None or best[0][0]:
+        if best is None or best[0][0] or best[0][2]:
             for one, other in combinations(singles, 2):
                 if joined := one.joined(other):
                     best = self._better(best, joined)
@@ -98,14 +98,18 @@ class Detective:
             yield _Suspect((mistake,), ({},))
 
     def _better(self, best: tuple[Any, _Suspect] | None, suspect: _Suspect) -> tuple[Any, _Suspect] | None:
-        unclear = self._unclear(suspect)
-        if unclear is None:
+        found = self._unclear(suspect)
+        if found is None:
             return best
-        rank = (unclear > 0, len(suspect.mistakes), unclear)
+        unclear, hits = found
+        rank = (unclear > hits, len(suspect.mistakes), unclear, len(suspect.changes))
         return (rank, suspect) if best is None or rank < best[0] else best
 
-    def _unclear(self, suspect: _Suspect) -> int | None:
-        """In how many trials the suspect says nothing of what came; None if one clears it, or none accuses it."""
+    def _unclear(self, suspect: _Suspect) -> tuple[int, int] | None:
+        """In how many failures the suspect says nothing of what came, and in how many it gives just that.
+
+        None if one trial clears it, or none accuses it.
+        """
         best = None
         for convention in self._conventions:
             found = self._unclear_by(suspect, convention)
@@ -113,7 +117,7 @@ class Detective:
                 best = found
         return best
 
-    def _unclear_by(self, suspect: _Suspect, convention: Mapping[str, Any]) -> int | None:
+    def _unclear_by(self, suspect: _Suspect, convention: Mapping[str, Any]) -> tuple[int, int] | None:
         unclear = hits = 0
         for trial in self._trials:
             made = self._made(suspect, trial.point, convention)
@@ -126,7 +130,7 @@ class Detective:
                 unclear += 1  # a wrong shape either way
             else:
                 return None
-        return unclear if hits else None
+        return (unclear, hits) if hits else None
 
     def _made(self, suspect: _Suspect, point: Point, convention: Mapping[str, Any]) -> Any:
         """What the rule with these mistakes gives; None where it gives nothing."""
@@ -143,7 +147,7 @@ class Detective:
                 made = known.operation.rules[self._own](dz, inputs, **{**convention, **suspect.changes})
             for mistake in suspect.mistakes:
                 if made is not None and mistake.then:
-                    made = mistake.then(made, inputs)
+                    made = mistake.then(np.asarray(made), inputs)
             if made is None:
                 return None
             made = np.asarray(made)
@@ -171,7 +175,7 @@ class Detective:
                 if factor in (0, 1, -1) or getattr(factor, "free_symbols", None):
                     return None
             tolerance = trial.tolerance * max(1.0, abs(float(factor))) if trial.tolerance else 0
-            if not agree(trial.actual, factor * made, tolerance):
+            if not agree(trial.actual, np.asarray(factor * made), tolerance):
                 return None
         if factor is None:
             return None

@@ -26,7 +26,10 @@ def smallest(
     is_telling: Callable[[Trial], bool],
 ) -> Trial:
     """The smallest failing trial that is found, and that is telling, starting from the smallest that is known."""
-    best = min(failed, key=lambda t: (t.problem is not None, not is_telling(t), t.point.on_kink, t.point.case.size))
+    best = min(
+        failed,
+        key=lambda t: (t.problem is not None, t.wrong is None, not is_telling(t), t.point.on_kink, t.point.case.size),
+    )
     search = _Search(rule, points, known, arithmetic, is_telling)
     return search.plainer(search.smaller(best))
 
@@ -54,6 +57,7 @@ class _Search:
     def plainer(self, trial: Trial) -> Trial:
         """Replace the numbers by plain ones: 1, 2, 3, ...; ones for the upstream gradient."""
         case = trial.point.case
+        self._attempts = 0
         if self._arithmetic == "symbolic":
             return trial
         for fill in (_ones, _counting):
@@ -138,11 +142,12 @@ def _cut(shapes: Mapping[str, Any], chosen: Any, length: int) -> dict[str, Any]:
 
 
 def _plainer_options(value: Any, default: Any) -> Iterator[Any]:
-    if isinstance(default, int) and value != default:
+    if value == default:
+        return
+    if isinstance(default, int):
         yield default
-    if isinstance(value, int) and not isinstance(value, bool) and value > 1:
-        if value - 1 != default:
-            yield value - 1
+    if isinstance(value, int) and not isinstance(value, bool) and value > 1 and value - 1 != default:
+        yield value - 1
     elif isinstance(value, tuple) and value:
         yield value[0]
         yield value[-1]

@@ -94,7 +94,7 @@ class Points:
         known, operation = self._known, self._known.operation
         dz = known.layout.inward("z", np.asarray(dz))
         for name, gradients in accepted.items():
-            for convention in operation.conventions:
+            for convention in ({}, *operation.conventions) if operation.conventions else ():
                 gradient = operation.rules[known.names[name]](dz, own, **convention)
                 if gradient is not None:
                     gradients.append(known.layout.outward(known.names[name], gradient))

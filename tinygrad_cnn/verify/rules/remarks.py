@@ -114,6 +114,8 @@ def _conditions(name: str, trials: list[Trial], failed: list[Trial]) -> Iterator
 def _predicates(trials: list[Trial]) -> Iterator[tuple[str, Callable[[Trial], bool]]]:
     for option in dict.fromkeys(name for trial in trials for name in trial.point.case.options):
         values = [_option(trial, option) for trial in trials]
+        if any(isinstance(value, np.ndarray) for value in values):  # labels, not an option
+            continue
         plain = next((v for v in (0, 1) if v in values), None)
         if plain is not None and any(v != plain for v in values):
             words = f"without {option}" if plain == 0 else f"for {option} {plain}"

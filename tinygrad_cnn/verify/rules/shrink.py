@@ -142,7 +142,7 @@ def _cut(shapes: Mapping[str, Any], chosen: Any, length: int) -> dict[str, Any]:
 
 
 def _plainer_options(value: Any, default: Any) -> Iterator[Any]:
-    if value == default:
+    if isinstance(value, np.ndarray) or value == default:
         return
     if isinstance(default, int):
         yield default

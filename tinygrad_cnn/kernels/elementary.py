@@ -75,7 +75,7 @@ def _of_object(name: str, *values: Any) -> Any:
         return function(*values) if function else _FORMULAS[name](np, *values)
     if name in _EXACT and all(isinstance(value, Rational) for value in values):
         return _EXACT[name](*values)
-    raise _no_exact_value(name, *values)
+    raise NoExactValueError(name, *values)
 
 
 def inexact(name: str, x: Any) -> Any:
@@ -83,13 +83,17 @@ def inexact(name: str, x: Any) -> Any:
     if are_objects(x):
         for value in np.ravel(x) if isinstance(x, np.ndarray) else (x,):
             if isinstance(value, Rational):
-                raise _no_exact_value(name, value)
+                raise NoExactValueError(name, value)
     return x
 
 
-def _no_exact_value(name: str, *values: Any) -> TypeError:
-    shown = ", ".join(f"{type(value).__name__} {value}" for value in values)
-    return TypeError(f"{name}: has no exact value for {shown}; use float64, or sympy symbols for a formula")
+class NoExactValueError(TypeError):
+    """A function whose value at exact numbers is no fraction; `function` is its name, `operands` are the numbers."""
+
+    def __init__(self, function: str, *operands: Any) -> None:
+        self.function, self.operands = function, operands
+        shown = ", ".join(f"{type(value).__name__} {value}" for value in operands)
+        super().__init__(f"{function}: has no exact value for {shown}; use float64, or sympy symbols for a formula")
 
 
 def of_objects(name: str, *values: Any) -> Any:
@@ -151,14 +155,18 @@ trunc = _elementary("trunc")
 fmod = _elementary_of_two("fmod")
 
 
-_exact_quotient = np.frompyfunc(
-    lambda x, y: Fraction(x, y) if isinstance(x, int) and isinstance(y, int) else x / y, 2, 1
-)
+def _exact_quotient(x: Any, y: Any) -> Any:
+    return Fraction(x, y) if isinstance(x, int) and isinstance(y, int) else x / y
+
+
+_exact_quotients = np.frompyfunc(_exact_quotient, 2, 1)
 
 
 def divide(x: Any, y: Any) -> Any:
     """x / y; of two integers among objects their `Fraction`, where Python's is a float."""
-    return _exact_quotient(x, y) if is_object(x) and is_object(y) else x / y
+    if not (is_object(x) and is_object(y)):
+        return x / y
+    return _exact_quotients(x, y) if isinstance(x, np.ndarray) or isinstance(y, np.ndarray) else _exact_quotient(x, y)
 
 
 def logaddexp(x: Any, y: Any) -> Any:

@@ -183,16 +183,17 @@ def drawn(case: Case, known: Known | None, rng: np.random.Generator, arithmetic:
 
 
 def distinct(shape: tuple[int, ...], rng: np.random.Generator, parts: int = 1) -> Any:
-    """Numbers that are not zero, no two of one magnitude while that is possible with small ones.
+    """Numbers that are not zero, of both signs, no two of one magnitude.
 
-    With `parts` they are multiples of its inverse, and at most 2: for exp and the like.
+    With `parts` they are multiples of its inverse, and at most 2, and come again: for exp and the like.
     """
     count = prod(shape)
+    signs = rng.permutation(np.resize(rng.permutation([-1, 1]), count))  # half of each: a mask of signs must show
+    largest = max(2 * parts, count) if parts > 1 else max(LARGEST, count)
+    numbers = signs * rng.permutation(np.arange(1, largest + 1))[:count]
     if parts > 1:
-        numbers = np.delete(np.arange(-2 * parts, 2 * parts + 1), 2 * parts) / parts
-        return rng.choice(numbers, count, replace=count > len(numbers)).reshape(shape)
-    numbers = rng.permutation(np.arange(1, max(LARGEST, count) + 1))[:count]
-    return (numbers * rng.choice([-1, 1], count)).reshape(shape)
+        numbers = np.sign(numbers) * ((abs(numbers) - 1) % (2 * parts) + 1) / parts
+    return numbers.reshape(shape)
 
 
 def upstream(shape: tuple[int, ...], rng: np.random.Generator, arithmetic: str) -> Any:

@@ -26,6 +26,9 @@ from tinygrad_cnn.verify.rules.trials import Point, Points, Rule, agree
 ARITHMETICS = ("auto", "exact", "float64", "symbolic")
 WORDS = {"exact": "exact fractions", "float64": "float64", "symbolic": "symbols"}
 
+FEWEST_POINTS = 6
+"""Of fewer cases, several points are drawn of each."""
+
 MOST_SYMBOLS = 24
 """Of a family, the cases with at most so many entries are checked in symbols."""
 
@@ -108,7 +111,8 @@ class _Examination:
         except tracing.NotExact as error:
             if arithmetic != "auto":
                 raise
-            self._arithmetic, self._notes = "float64", [f"in float64: {error}"]
+            self._arithmetic = "float64"
+            self._notes.append(f"in float64, within a tolerance, since {error.function} has no exact value")
             self._known, self._points = self._settle(cases)
 
     def _operand(self, name: str) -> str:
@@ -130,6 +134,7 @@ class _Examination:
             given = given_cases(cases, self._forward, self._operands, np.random.default_rng(self._seed))
             if not given:
                 raise ValueError("check_rule: no cases; a report without any would pass")
+            given *= -(-FEWEST_POINTS // len(given))
             points = self._drawn(None, given)
             for k in known:
                 if own := self._confirmed(k, given, []):
@@ -161,17 +166,17 @@ class _Examination:
         """Whether the case suits the arithmetic: symbols have no order, and formulas in many of them take long."""
         return self._arithmetic != "symbolic" or (case.size <= MOST_SYMBOLS and case.data != "ties")
 
-    def _drawn(self, known: Known | None, cases: Sequence[Case]) -> list[Point]:
+    def _drawn(self, known: Known | None, cases: Sequence[Case], makes: Points | None = None) -> list[Point]:
         """A point for each case.
 
         Raises:
             ValueError: a case that the forward refuses.
         """
-        points = Points(self._forward, known, self._arithmetic, self._seed)
+        makes = makes or Points(self._forward, known, self._arithmetic, self._seed)
         drawn = []
         for case in cases:
             try:
-                drawn.append(points.draw(case))
+                drawn.append(makes.draw(case))
             except tracing.NotExact:
                 raise
             except Exception as error:
@@ -187,9 +192,10 @@ class _Examination:
         """
         points: list[Point] = []
         refused = 0
+        makes = Points(self._forward, known, self._arithmetic, self._seed)
         for case in cases:
             try:
-                (point,) = self._drawn(known, [case])
+                (point,) = self._drawn(known, [case], makes)
             except ValueError as error:
                 refusals.append(error.__cause__ or error)
                 refused += 1
@@ -211,10 +217,11 @@ class _Examination:
         return agree(point.own["z"], value, 1e-9 if self._arithmetic == "float64" else 0)
 
     def _those_that_run(self, cases: Sequence[Case]) -> list[Point]:
-        points = []
+        points: list[Point] = []
+        makes = Points(self._forward, None, self._arithmetic, self._seed)
         for case in cases:
             with suppress(ValueError):
-                points += self._drawn(None, [case])
+                points += self._drawn(None, [case], makes)
         return points
 
     def report(self) -> Report:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.engine import Primitive, recording
+from tinygrad_cnn.kernels import elementary
 from tinygrad_cnn.tensor import Tensor, tensor
 from tinygrad_cnn.verify import tracing
 from tinygrad_cnn.verify.rules.arguments import parameters_of, title_of
@@ -88,8 +89,11 @@ class Forward:
 
     def _of_tensors(self, operands: Mapping[str, Any], constants: Mapping[str, Any]) -> Evaluation:
         leaves = {name: _Watched.of(array, name) for name, array in operands.items()}
-        with recording():
-            result = self._call(**leaves, **constants)
+        try:
+            with recording():
+                result = self._call(**leaves, **constants)
+        except elementary.NoExactValueError as error:
+            raise tracing.NotExact(error.function, *error.operands) from error
         if isinstance(result, tuple) and result and isinstance(result[0], Tensor):
             result = result[0]  # the rest is what a forward keeps for its backward
         if not isinstance(result, Tensor):

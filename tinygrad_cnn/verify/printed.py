@@ -20,6 +20,9 @@ LARGEST_EXPONENT = 999
 """A power of ten beyond it would be a number of as many digits, in exact arithmetic."""
 ALL_DIGITS = 15
 """A number with so many significant digits is a float64 in full: its last digits show rounding."""
+MOST_OF_FLOAT32 = 7
+"""So many significant digits show a float32 nearly in full."""
+LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 
 _CALL = re.compile(r"(?:\b\w+\.)*\b(array|asarray|tensor|Tensor|matrix|(?:float|int|uint|bool)_?\d*)\(")
 _FRACTION = re.compile(r"\bFraction\(\s*([-+]?\d+)\s*(?:,\s*(\d+)\s*)?\)")
@@ -55,7 +58,8 @@ class Printed:
     Attributes:
         values: an object array of fractions; of floats where there is NaN or an infinity.
         units: of each entry, what one more in its last digit would be; 0 for a number that is exact.
-        dtype: the floating-point dtype that the text names, float64 where numbers have all of its digits, else None.
+        dtype: the floating-point dtype that the text names; else float64 where numbers have all of its digits, float32
+            where NumPy shows each in full as one; else None.
         has_axes: whether brackets say which axes there are; without them a row or a column has none of length 1.
     """
 
@@ -94,14 +98,19 @@ def read(text: str) -> Printed:
         shape = reader.shape  # an empty array prints its shape beside it
     entries = _flat(nested)
     has_all_digits = any(entry.digits and entry.size >= ALL_DIGITS for entry in entries)
-    is_common = has_all_digits or _is_machine_made(text)
+    is_machine_made = _is_machine_made(text)
+    is_common = has_all_digits or is_machine_made
     longest = max((entry.digits or 0 for entry in entries), default=0)
     values, units = np.empty(len(entries), dtype=object), np.empty(len(entries), dtype=object)
     for i, entry in enumerate(entries):
         shown = longest if is_common and entry.digits is not None else entry.digits
         values[i] = entry.value
         units[i] = Fraction(10) ** (entry.exponent - shown) if shown else Fraction(0)
-    dtype = reader.dtype or (np.dtype(np.float64) if has_all_digits else None)
+    dtype = reader.dtype
+    if dtype is None and has_all_digits:
+        dtype = np.dtype(np.float64)
+    elif dtype is None and is_machine_made and _are_float32(entries):
+        dtype = np.dtype(np.float32)
     return Printed(values.reshape(shape), units.reshape(shape), dtype, "[" in text or "(" in text)
 
 
@@ -113,7 +122,7 @@ def sections(text: str) -> dict[str, str]:
     """
     found = [match for match in _HEADING.finditer(text) if match[1] not in _KEYWORDS]
     ends = [match.start() for match in found[1:]] + [len(text)]
-    return {match[1]: text[match.end() : end].strip() for match, end in zip(found, ends, strict=True)}
+    return {match[1]: text[match.end() : end].strip() for match, end in zip(found, ends, strict=False)}
 
 
 def _is_machine_made(text: str) -> bool:
@@ -121,6 +130,24 @@ def _is_machine_made(text: str) -> bool:
     if any(call[1] in ("array", "tensor", "Tensor") for call in _CALL.finditer(text)):
         return True
     return ("[" in text and not re.search("[,;]", text)) or re.search(r"\d\.(?!\d)", text) is not None
+
+
+def _are_float32(entries: list[_Number]) -> bool:
+    """Whether each decimal is what NumPy prints of a float32, the shortest that names it or its digits, and some long.
+
+    Of a float64 with as many digits few would be near enough to a float32.
+    """
+    decimals = [entry for entry in entries if entry.digits is not None]
+    if max((entry.size for entry in decimals), default=0) < MOST_OF_FLOAT32:
+        return False
+    for value, digits, exponent, _ in decimals:
+        if not abs(value) <= LARGEST_FLOAT32:
+            return False
+        single = np.float32(float(value))
+        half = Fraction(10) ** (exponent - (digits or 0)) / 2
+        if Fraction(str(single)) != value and abs(Fraction(float(single)) - value) > half:
+            return False
+    return True
 
 
 class _Reader:

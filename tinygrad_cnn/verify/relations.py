@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from fractions import Fraction
-from math import prod
+from math import ceil, prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from tinygrad_cnn.verify.excerpt import number
 
 LARGEST_DENOMINATOR = 1000
-"""Of a factor or an offset between decimals, which show it but for rounding."""
+"""A factor or an offset between decimals, which show it but for rounding, has a smaller one."""
 MOST_DIGITS = 6
 """Roundings to up to so many decimal digits are recognised."""
 FEWEST_SHIFTED = 4
@@ -103,24 +103,39 @@ def _times(factor: Fraction, size: int) -> Relation:
 
 def _factor(expected: Any, actual: Any, allowed: Any) -> Fraction | None:
     """c where actual = c expected, for c other than 0 and 1; of single numbers only a sign is one."""
-    i = max(range(expected.size), key=lambda i: abs(expected.flat[i]))
-    if expected.flat[i] == 0:
-        return None
-    factor = Fraction(actual.flat[i]) / Fraction(expected.flat[i])
-    if allowed.any():
-        factor = factor.limit_denominator(LARGEST_DENOMINATOR)
-    if factor in (0, 1) or (factor != -1 and np.count_nonzero(expected) < 2):
-        return None
-    return factor if agrees(factor * expected, actual, allowed) else None
+    low, high = None, None
+    for e, a, off in zip(expected.flat, actual.flat, allowed.flat, strict=True):
+        if e == 0:
+            if abs(a) > off:
+                return None
+            continue
+        sides = sorted((Fraction(a - off) / e, Fraction(a + off) / e))
+        low = sides[0] if low is None else max(low, sides[0])
+        high = sides[1] if high is None else min(high, sides[1])
+        if low > high:
+            return None
+    factor = None if low is None or high is None else _simplest(low, high)
+    fewest = 1 if factor == -1 else 3 if allowed.any() else 2
+    return factor if factor not in (0, 1) and np.count_nonzero(expected) >= fewest else None
 
 
 def _offset(expected: Any, actual: Any, allowed: Any) -> Fraction | None:
-    offset = Fraction(actual.flat[0] - expected.flat[0])
-    if allowed.any():
-        offset = offset.limit_denominator(LARGEST_DENOMINATOR)
-    if offset == 0 or actual.size < 2:
+    """c where actual = expected + c, for c other than 0, of several numbers."""
+    if actual.size < (3 if allowed.any() else 2):
         return None
-    return offset if agrees(expected + offset, actual, allowed) else None
+    difference = actual - expected
+    return _simplest(Fraction(np.max(difference - allowed)), Fraction(np.min(difference + allowed))) or None
+
+
+def _simplest(low: Fraction, high: Fraction) -> Fraction | None:
+    """The fraction of the smallest denominator in an interval, None where that is empty or the denominator large."""
+    if low == high:
+        return low
+    for denominator in range(1, LARGEST_DENOMINATOR):
+        numerator = ceil(low * denominator)
+        if numerator <= high * denominator:
+            return Fraction(numerator, denominator)
+    return None
 
 
 def _moved(expected: Any, actual: Any, allowed: Any) -> Iterator[Relation]:
@@ -131,7 +146,7 @@ def _moved(expected: Any, actual: Any, allowed: Any) -> Iterator[Relation]:
     factor = Fraction(1)
     for name, (word, route) in routes.items():
         moved = route(expected)
-        if moved.shape != actual.shape or np.all(moved == expected):
+        if moved.shape != actual.shape or np.array_equal(moved, expected):
             continue
         if agrees(moved, actual, allowed):
             found: Fraction | None = Fraction(1)

@@ -48,7 +48,9 @@ def columns(check: Any, positions: list[int]) -> tuple[list[str], list[str], lis
         for e, a, is_wrong in zip(expected, actual, wrong, strict=True)
     ):
         digits += 1
-    return [number(e, digits) for e in expected], [number(a, digits) for a in actual], list(map(number, difference))
+    # Of an entry that is right a difference is rounding, which two digits show.
+    apart = [number(d, 6 if is_wrong else 2) for d, is_wrong in zip(difference, wrong, strict=True)]
+    return [number(e, digits) for e in expected], [number(a, digits) for a in actual], apart
 
 
 def matrices(check: Any) -> Iterator[tuple[str, Any]]:

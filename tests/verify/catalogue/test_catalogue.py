@@ -217,7 +217,11 @@ def test_every_mistake_is_wrong_in_its_own_way(name, operand):
             for results in ways:
                 makes_sense = any(result is not None for result in results)
                 assert is_wrong(results) == makes_sense, f"{mistake} is right in every case"
-    for one, other in combinations(found, 2):
+    # What is wrong in any rule may coincide, and what cancels is zero: a mistake of the operation is named before them.
+    others = own | {mistake.name for mistake in generic.MISTAKES} - {"always-zero"}
+    for one, other in combinations((name for name in found if name in others), 2):
+        if not {one, other} & own:
+            continue
         for first in filter(is_wrong, found[one]):
             for second in found[other]:
                 alike = all(point.same(a, b) for point, a, b in zip(at, first, second, strict=True))

@@ -22,7 +22,7 @@ def all_flipped(array: Any, n: int) -> Any:
 def spread(array: Any, steps: Ints) -> Any:
     """With zeros in between, so that neighbours are `steps` apart."""
     front, size = array.shape[: -len(steps)], array.shape[-len(steps) :]
-    wide = np.zeros((*front, *(s * (m - 1) + 1 if m else 0 for m, s in zip(size, steps, strict=True))), array.dtype)
+    wide: Any = np.zeros((*front, *(s * (m - 1) + 1 if m else 0 for m, s in zip(size, steps, strict=True))), array.dtype)
     wide[(..., *(slice(None, None, s) for s in steps))] = array
     return wide
 

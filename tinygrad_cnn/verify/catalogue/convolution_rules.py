@@ -153,7 +153,7 @@ def _overwritten(dz: Any, correlated_with: Any, groups: int, step: Any, holes: A
     dz = dz.reshape(N, groups, F // groups, *dz.shape[2:])
     reach = reach_of(weight.shape[3:], holes)
     size = tuple(s * (m - 1) + r for s, m, r in zip(step, dz.shape[3:], reach, strict=True))
-    result = np.zeros((N, groups, weight.shape[2], *size), dz.dtype)
+    result: Any = np.zeros((N, groups, weight.shape[2], *size), dz.dtype)
     kernel = (None,) * (1 + n)
     for f in range(F // groups) if by_filter else [slice(None)]:
         for p in np.ndindex(*dz.shape[3:]):

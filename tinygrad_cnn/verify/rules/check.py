@@ -21,7 +21,7 @@ from tinygrad_cnn.verify.rules.forward import Forward
 from tinygrad_cnn.verify.rules.remarks import remarks
 from tinygrad_cnn.verify.rules.result import Counterexample, RuleCheck
 from tinygrad_cnn.verify.rules.shrink import smallest
-from tinygrad_cnn.verify.rules.trials import Point, Points, Rule, agree
+from tinygrad_cnn.verify.rules.trials import Point, Points, Rule, has_value_of
 
 ARITHMETICS = ("auto", "exact", "float64", "symbolic")
 WORDS = {"exact": "exact fractions", "float64": "float64", "symbolic": "symbols"}
@@ -202,19 +202,11 @@ class _Examination:
                 if refused > len(cases) // 2 or not points:
                     return None
                 continue
-            if known.operation.function is self._function or self._has_its_value(known, point):
+            if known.operation.function is self._function or has_value_of(known, point):
                 points.append(point)
             elif not any(isinstance(value, tuple) for value in case.options.values()):
                 return None
         return points
-
-    def _has_its_value(self, known: Known, point: Point) -> bool:
-        assert point.own is not None
-        try:
-            value = np.asarray(known.result(point.own))
-        except Exception:  # the operation has no such case
-            return False
-        return agree(point.own["z"], value, 1e-9 if self._arithmetic == "float64" else 0)
 
     def _those_that_run(self, cases: Sequence[Case]) -> list[Point]:
         points: list[Point] = []

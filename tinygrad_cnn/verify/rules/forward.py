@@ -85,6 +85,8 @@ class Forward:
     def _traced(self, operands: Mapping[str, Any], constants: Mapping[str, Any]) -> Evaluation:
         traced = tracing.trace(self._call, dict(operands), dict(constants))
         output = _plain_values(traced.output)
+        if traced.arithmetic == "float64":
+            output = output.astype(np.float64)
         return Evaluation(output, traced.gradients, traced.ties, traced.changed)
 
     def _of_tensors(self, operands: Mapping[str, Any], constants: Mapping[str, Any]) -> Evaluation:

@@ -11,7 +11,7 @@ import numpy as np
 
 from tinygrad_cnn.verify.catalogue.operation import Case
 from tinygrad_cnn.verify.rules.cases import Known, converted
-from tinygrad_cnn.verify.rules.trials import Point, Points, Rule, Trial
+from tinygrad_cnn.verify.rules.trials import Point, Points, Rule, Trial, has_value_of
 
 MOST_ATTEMPTS = 300
 """So many smaller cases are tried."""
@@ -98,6 +98,8 @@ class _Search:
         try:
             trial = self._rule.trial(make())
         except Exception:  # the forward has no such case
+            return None
+        if self._known and self._known.is_confirmed and not has_value_of(self._known, trial.point):
             return None
         if trial.passed or (trial.point.on_kink and not like.point.on_kink):
             return None

@@ -76,18 +76,19 @@ class Points:
         operands = {name: array for name, array in arrays.items() if name not in fixed}
         constants = {**{name: arrays[name] for name in fixed}, **case.options}
         evaluation = forward({n: a.copy() for n, a in operands.items()}, constants)
-        dz = upstream(np.shape(evaluation.z))
+        z = np.asarray(evaluation.z, np.float64 if self._arithmetic == "float64" else None)
+        dz = upstream(z.shape)
         gradients = evaluation.gradients(dz)
         accepted = {name: [np.asarray(gradient)] for name, gradient in gradients.items()}
         constants = {n: value for n, value in forward.defaults.items() if n not in operands} | constants
         own = None
         if known:
             defaults = {n: v for n, v in constants.items() if n in known.names}
-            own = known.inputs(arrays, {n: v for n, v in defaults.items() if n not in arrays}, np.asarray(evaluation.z))
+            own = known.inputs(arrays, {n: v for n, v in defaults.items() if n not in arrays}, z)
             if known.is_confirmed:
                 self._add_conventions(accepted, dz, own)
         on_kink = evaluation.ties > 0 and not (known and known.is_confirmed)
-        return Point(case, operands, constants, dz, evaluation.z, accepted, on_kink, own)
+        return Point(case, operands, constants, dz, z, accepted, on_kink, own)
 
     def _add_conventions(self, accepted: dict[str, list[Any]], dz: Any, own: Mapping[str, Any]) -> None:
         assert self._known is not None
@@ -98,6 +99,16 @@ class Points:
                 gradient = operation.rules[known.names[name]](dz, own, **convention)
                 if gradient is not None:
                     gradients.append(known.layout.outward(known.names[name], gradient))
+
+
+def has_value_of(known: Known, point: Point) -> bool:
+    """Whether the forward gave at the point what the operation gives."""
+    assert point.own is not None
+    try:
+        value = np.asarray(known.result(point.own))
+    except Exception:  # the operation has no such case
+        return False
+    return agree(point.own["z"], value, TOLERANCE if np.asarray(point.z).dtype.kind == "f" else 0)
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,9 +12,10 @@ import numpy as np
 from tinygrad_cnn.verify.catalogue import generic
 from tinygrad_cnn.verify.catalogue.operation import Mistake
 from tinygrad_cnn.verify.excerpt import number
+from tinygrad_cnn.verify.report import largest
 from tinygrad_cnn.verify.rules.cases import Known, as_fractions
 from tinygrad_cnn.verify.rules.result import Diagnosis
-from tinygrad_cnn.verify.rules.trials import Point, Trial, agree
+from tinygrad_cnn.verify.rules.trials import TOLERANCE, Point, Trial, agree
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,24 @@ class _Suspect:
         return [_Suspect((mistake,), (changes,)) for mistake, changes in zip(self.mistakes, self.each, strict=True)]
 
 
+def _in_floats(trial: Trial, name: str) -> Trial:
+    """The trial with float64 in place of fractions; symbols stay."""
+    point = trial.point
+    try:
+        own = None if point.own is None else {key: _as_floats(value) for key, value in point.own.items()}
+        accepted = {name: [_as_floats(gradient) for gradient in point.accepted[name]]}
+        point = replace(point, dz=_as_floats(point.dz), z=_as_floats(point.z), accepted=accepted, own=own)
+        actual, expected = _as_floats(trial.actual), _as_floats(trial.expected)
+    except (TypeError, OverflowError):
+        return trial
+    tolerance = max(trial.tolerance, TOLERANCE * max(1.0, float(largest(expected)), float(largest(actual))))
+    return replace(trial, point=point, actual=actual, expected=expected, tolerance=tolerance)
+
+
+def _as_floats(value: Any) -> Any:
+    return np.asarray(value, dtype=np.float64) if getattr(value, "dtype", None) == object else value
+
+
 class Detective:
     """Looks for the mistake in the trials of one rule."""
 
@@ -52,6 +71,8 @@ class Detective:
             (t for t in trials if t.actual is not None and not t.point.on_kink),
             key=lambda t: (t.passed, t.point.case.size),
         )
+        # Hundreds of suspects are looked at in floats, and the one that is left then in fractions.
+        self._in_floats = [_in_floats(trial, name) for trial in self._trials]
         conventions = self._known.operation.conventions if self._known else ()
         self._conventions: tuple[Mapping[str, Any], ...] = ({}, *conventions)
         self._found: _Suspect | None = None
@@ -86,7 +107,7 @@ class Detective:
             for suspect in singles:
                 if suspect.mistakes[0].name != generic.SIGN.name and (factor := self._factor(suspect)):
                     return self._told(factor)
-        return None if best is None else self._told(best[1])
+        return None if best is None or self._unclear(best[1], self._trials) is None else self._told(best[1])
 
     def _singles(self) -> Iterator[_Suspect]:
         if self._known:
@@ -98,28 +119,30 @@ class Detective:
             yield _Suspect((mistake,), ({},))
 
     def _better(self, best: tuple[Any, _Suspect] | None, suspect: _Suspect) -> tuple[Any, _Suspect] | None:
-        found = self._unclear(suspect)
+        found = self._unclear(suspect, self._in_floats)
         if found is None:
             return best
         unclear, hits = found
         rank = (unclear > hits, len(suspect.mistakes), unclear, len(suspect.changes))
         return (rank, suspect) if best is None or rank < best[0] else best
 
-    def _unclear(self, suspect: _Suspect) -> tuple[int, int] | None:
+    def _unclear(self, suspect: _Suspect, trials: list[Trial]) -> tuple[int, int] | None:
         """In how many failures the suspect says nothing of what came, and in how many it gives just that.
 
         None if one trial clears it, or none accuses it.
         """
         best = None
         for convention in self._conventions:
-            found = self._unclear_by(suspect, convention)
+            found = self._unclear_by(suspect, convention, trials)
             if found is not None and (best is None or found < best):
                 best = found
         return best
 
-    def _unclear_by(self, suspect: _Suspect, convention: Mapping[str, Any]) -> tuple[int, int] | None:
+    def _unclear_by(
+        self, suspect: _Suspect, convention: Mapping[str, Any], trials: list[Trial]
+    ) -> tuple[int, int] | None:
         unclear = hits = 0
-        for trial in self._trials:
+        for trial in trials:
             made = self._made(suspect, trial.point, convention)
             if made is not None and agree(trial.actual, made, trial.tolerance):
                 hits += not trial.passed

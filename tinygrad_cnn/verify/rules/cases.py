@@ -84,7 +84,8 @@ def candidates(forward: Forward, rules: Iterable[str], operations: Iterable[Oper
                 needed = set(names_or_none) - set(forward.defaults)
                 stated = frozenset(names_or_none[name] for name in needed) & set(operation.options)
                 found += [Known(operation, layout, names_or_none, stated=stated) for layout in operation.layouts]
-    return found
+    # The most general arrangement of any operation before a special one of another: a mean before a pool of one image.
+    return sorted(found, key=lambda known: known.operation.layouts.index(known.layout))
 
 
 def _names(forward: Forward, operation: Operation) -> dict[str, str] | None:

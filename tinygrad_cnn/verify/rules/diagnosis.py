@@ -56,7 +56,7 @@ def _in_floats(trial: Trial, name: str) -> Trial:
 
 
 def _as_floats(value: Any) -> Any:
-    return np.asarray(value, dtype=np.float64) if getattr(value, "dtype", None) == object else value
+    return np.asarray(value, dtype=np.float64) if isinstance(value, np.ndarray) and value.dtype == object else value
 
 
 class Detective:

@@ -58,7 +58,7 @@ class Known:
         own = {self.names[name]: self.layout.inward(self.names[name], array) for name, array in arrays.items()}
         own |= self.operation.defaults
         for name, value in options.items():
-            if (mine := self.names.get(name)) is not None:
+            if (mine := self.names.get(name)) is not None and value is not None:
                 own[mine] = self.layout.inward(mine, value) if mine in self.operation.operands else value
         return own | {"z": self.layout.inward("z", z)}
 

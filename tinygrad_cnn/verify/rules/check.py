@@ -145,6 +145,7 @@ class _Examination:
         differing: tuple[Known, tuple[Case, ...]] | None = None
         for k in known:
             family = tuple(k.theirs(case) for case in k.operation.cases if k.suits(case) and self._is_fit(case))
+            family *= -(-FEWEST_POINTS // len(family)) if family else 1
             refused = len(refusals)
             if family and (points := self._confirmed(k, family, refusals)):
                 return k, points

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -61,13 +62,27 @@ class Points:
         self._rng = np.random.default_rng(seed)
 
     def draw(self, case: Case) -> Point:
-        """A point of the case, off the kinks that have no known convention where that is possible."""
+        """A point of the case, off the kinks that have no known convention where that is possible.
+
+        Where the forward has no finite value, as a logarithm of a negative number, positive numbers are taken.
+
+        Raises:
+            ValueError: there is none for these either.
+        """
         for _ in range(REDRAWS):
             arrays = cases.drawn(case, self._known, self._rng, self._arithmetic)
-            point = self.at(case, arrays, lambda shape: cases.upstream(shape, self._rng, self._arithmetic))
+            point = self._finite(case, arrays) or self._finite(case, {n: abs(a) for n, a in arrays.items()})
+            if point is None:
+                raise ValueError("its result or its gradient is not finite")
             if not point.on_kink:
                 break
         return point
+
+    def _finite(self, case: Case, arrays: Mapping[str, Any]) -> Point | None:
+        with np.errstate(all="ignore"):
+            point = self.at(case, arrays, lambda shape: cases.upstream(shape, self._rng, self._arithmetic))
+        found = [point.z, *(gradient for gradients in point.accepted.values() for gradient in gradients)]
+        return point if all(_is_finite(array) for array in found) else None
 
     def at(self, case: Case, arrays: Mapping[str, Any], upstream: Callable[[Any], Any]) -> Point:
         """The point with these operands; `upstream` makes dz of the result's shape."""
@@ -99,6 +114,11 @@ class Points:
                 gradient = operation.rules[known.names[name]](dz, own, **convention)
                 if gradient is not None:
                     gradients.append(known.layout.outward(known.names[name], gradient))
+
+
+def _is_finite(array: Any) -> bool:
+    """Whether no entry is a float that is NaN or infinite."""
+    return all(math.isfinite(value) for value in np.ravel(array) if isinstance(value, float | np.floating))
 
 
 def has_value_of(known: Known, point: Point) -> bool:

@@ -53,6 +53,8 @@ class RuleArguments:
         given = {p.name for p in parameters}
         unsettled = []
         upstream = next((n for n in UPSTREAM_NAMES if n in given and n not in names), None)
+        if upstream is None and parameters and parameters[0].name not in names:
+            upstream = parameters[0].name
         for p in parameters:
             source = self._source(p.name, names, given, operation) if p.name != upstream else ("upstream", "")
             if source is None and p.default is p.empty:

@@ -177,35 +177,36 @@ def bias_of_sums(dout):
 # The transposed convolution
 
 
-def collected(dy, x, weight, stride, padding, groups):
-    p = padding
-    dyp = np.pad(dy, ((0, 0), (0, 0), (p, p), (p, p)))
-    C, F, kh, kw = weight.shape
+def collected(dy, x, weight, stride, padding, dilation, groups):
     dx = np.zeros(x.shape)
+    C, F, kh, kw = weight.shape
     for n, c, i, j in np.ndindex(*x.shape):
-        g = c // (C // groups)
-        window = dyp[n, g * F : (g + 1) * F, i * stride : i * stride + kh, j * stride : j * stride + kw]
-        dx[n, c, i, j] = (window * weight[c]).sum()
+        for f, u, v in np.ndindex(F, kh, kw):
+            a, b = i * stride + u * dilation - padding, j * stride + v * dilation - padding
+            if 0 <= a < dy.shape[2] and 0 <= b < dy.shape[3]:
+                dx[n, c, i, j] += dy[n, c // (C // groups) * F + f, a, b] * weight[c, f, u, v]
     return dx
 
 
-def collected_by_einsum(dy, x, weight, stride, padding, groups):
+def collected_by_einsum(dy, x, weight, stride, padding, dilation, groups):
     C, F, kh, kw = weight.shape
     dyp = np.pad(dy, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
-    windows = sliding_window_view(dyp, (kh, kw), axis=(2, 3))[:, :, ::stride, ::stride]
+    reach = (dilation * (kh - 1) + 1, dilation * (kw - 1) + 1)
+    windows = sliding_window_view(dyp, reach, axis=(2, 3))[:, :, ::stride, ::stride, ::dilation, ::dilation]
     windows = windows.reshape(len(dy), groups, F, *windows.shape[2:])
     dx = np.einsum("ngfijuv,gcfuv->ngcij", windows, weight.reshape(groups, C // groups, F, kh, kw))
     return dx.reshape(x.shape)
 
 
-def transposed_kernel(dy, x, weight, stride, padding, groups):
+def transposed_kernel(dy, x, weight, stride, padding, dilation, groups):
     p = padding
     dyp = np.pad(dy, ((0, 0), (0, 0), (p, p), (p, p)))
     C, F, kh, kw = weight.shape
     dw = np.zeros(weight.shape)
     for i in range(x.shape[2]):
         for j in range(x.shape[3]):
-            window = dyp[:, :, i * stride : i * stride + kh, j * stride : j * stride + kw]
+            window = dyp[:, :, i * stride :, j * stride :]
+            window = window[:, :, : dilation * (kh - 1) + 1 : dilation, : dilation * (kw - 1) + 1 : dilation]
             for c in range(C):
                 g = c // (C // groups)
                 dw[c] += np.tensordot(x[:, c, i, j], window[:, g * F : (g + 1) * F], axes=(0, 0))
@@ -261,6 +262,7 @@ TRANSPOSED = [
     {"x": (2, 1, 2, 2), "weight": (1, 2, 2, 2)},
     {"x": (1, 2, 3, 2), "weight": (2, 1, 3, 2), "stride": 2, "padding": 1},
     {"x": (2, 4, 2, 2), "weight": (4, 1, 2, 2), "groups": 2},
+    {"x": (1, 1, 2, 2), "weight": (1, 2, 2, 2), "dilation": 2},
 ]
 STAMPS = [{"X": (2, 2), "K": (2, 2)}, {"X": (3, 2), "K": (2, 3), "stride": 2}, {"X": (2, 2), "K": (2, 2), "stride": 3}]
 

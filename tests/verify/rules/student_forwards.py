@@ -439,8 +439,8 @@ def blocks(operands, options):
     return oracles.max_pooling(operands, {"size": 2} | options)
 
 
-def blocks_rule(dZ, X):
-    return split_among_ties(dZ, X, 2, 2)
+def blocks_rule(dZ, X, size=2):
+    return split_among_ties(dZ, X, size, size)
 
 
 HOMEWORK = [

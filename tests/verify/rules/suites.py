@@ -12,6 +12,7 @@ from tests.verify.rules import (
     wrong_conv2d_channels,
     wrong_conv_transpose2d,
     wrong_elementwise,
+    wrong_in_other_styles,
     wrong_linear,
     wrong_max_pool2d,
     wrong_softmax,
@@ -27,6 +28,7 @@ WRONG = [
     *wrong_elementwise.HOMEWORK,
     *wrong_softmax.HOMEWORK,
     *wrong_batch_norm.HOMEWORK,
+    *wrong_in_other_styles.HOMEWORK,
 ]
 RIGHT = [
     *right_conv2d.HOMEWORK,
@@ -35,3 +37,8 @@ RIGHT = [
     *right_layers.HOMEWORK,
     *student_forwards.HOMEWORK,
 ]
+
+UNNAMED = {
+    "conv2d dbias_of_one_pixel",  # dZ summed over the images, at their first pixel alone
+}
+"""Wrong rules whose mistake the checker has no name for."""

@@ -204,7 +204,7 @@ HOMEWORK = [
     one(overwritten, "overwritten-instead-of-added"),
     one(without_stride, "window-stride-ignored"),
     one(without_remainder, "remainder-rows-lost"),
-    one(without_upstream, "chain-rule-factor-missing"),
+    one(without_upstream, "upstream-missing"),
     one(negative, "sign"),
     one(not_divided_and_overwritten, "not-divided-by-window + overwritten-instead-of-added"),
     one(divided_by_the_image_and_negative, "divided-by-input-size + sign"),

@@ -165,6 +165,10 @@ IMAGES = [
 ]
 
 
+# Two mistakes, or one of which they are the parts.
+BOTH = {"statistics-treated-as-constants", "mean-treated-as-constant + variance-treated-as-constant"}
+
+
 def rows(name, wrong, **rules):
     right = {"X": dX, "gamma": dgamma, "beta": dbeta}
     return Homework(f"batch_norm {name}", batch_norm, right | rules, differences(batch_norm), ROWS, wrong)
@@ -179,7 +183,7 @@ def images(name, wrong, **rules):
 HOMEWORK = [
     rows("dX mean constant", {"X": "mean-treated-as-constant"}, X=dX_mean_constant),
     rows("dX variance constant", {"X": "variance-treated-as-constant"}, X=dX_variance_constant),
-    rows("dX both constant", {"X": "mean-treated-as-constant + variance-treated-as-constant"}, X=dX_both_constant),
+    rows("dX both constant", {"X": BOTH}, X=dX_both_constant),
     rows("dX unbiased variance", {"X": "unbiased-variance"}, X=dX_unbiased),
     rows("dX without gamma", {"X": "gamma-missing"}, X=dX_without_gamma),
     rows("dX sign", {"X": "sign"}, X=dX_sign),
@@ -200,7 +204,7 @@ HOMEWORK = [
     rows("dbeta averaged", {"beta": "averaged-over-batch"}, beta=dbeta_averaged),
     images(
         "dX both constant",
-        {"X": "mean-treated-as-constant + variance-treated-as-constant"},
+        {"X": BOTH},
         X=images_dX_both_constant,
     ),
     images("dX per pixel", {"X": "statistics-over-too-few-axes"}, X=images_dX_per_pixel),

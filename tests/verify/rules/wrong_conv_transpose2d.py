@@ -111,32 +111,35 @@ def dK_rotated_without_stride(dY, X, K, stride, padding):
 # tg.conv_transpose2d: weight is (channels of x, channels of y / groups, kH, kW)
 
 
-def dx(dy, x, weight, stride, padding, groups):
-    p = padding
-    y = np.pad(dy, ((0, 0), (0, 0), (p, p), (p, p)))
-    C, F, kh, kw = weight.shape
+def windows(dy, group, i, j, weight, stride, padding, dilation):
+    """What pixel (i, j) stamped, in the channels of a group."""
+    P = np.pad(dy, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+    _, F, kh, kw = weight.shape
+    rows = slice(i * stride, i * stride + dilation * (kh - 1) + 1, dilation)
+    columns = slice(j * stride, j * stride + dilation * (kw - 1) + 1, dilation)
+    return P[:, group * F : (group + 1) * F, rows, columns]
+
+
+def dx(dy, x, weight, stride, padding, dilation, groups):
     result = np.zeros(x.shape)
-    for c in range(C):
-        g = c // (C // groups)
+    for c in range(x.shape[1]):
+        group = c // (x.shape[1] // groups)
         for i in range(x.shape[2]):
             for j in range(x.shape[3]):
-                window = y[:, g * F : (g + 1) * F, i * stride : i * stride + kh, j * stride : j * stride + kw]
+                window = windows(dy, group, i, j, weight, stride, padding, dilation)
                 result[:, c, i, j] = (window * weight[c]).sum(axis=(1, 2, 3))
     return result
 
 
-def dweight(dy, x, weight, stride, padding, groups):
-    p = padding
-    y = np.pad(dy, ((0, 0), (0, 0), (p, p), (p, p)))
-    C, F, kh, kw = weight.shape
+def dweight(dy, x, weight, stride, padding, dilation, groups):
     result = np.zeros(weight.shape)
-    for c in range(C):
-        g = c // (C // groups)
-        for n in range(x.shape[0]):
-            for i in range(x.shape[2]):
-                for j in range(x.shape[3]):
-                    window = y[n, g * F : (g + 1) * F, i * stride : i * stride + kh, j * stride : j * stride + kw]
-                    result[c] += x[n, c, i, j] * window
+    for c in range(x.shape[1]):
+        group = c // (x.shape[1] // groups)
+        for i in range(x.shape[2]):
+            for j in range(x.shape[3]):
+                window = windows(dy, group, i, j, weight, stride, padding, dilation)
+                for n in range(x.shape[0]):
+                    result[c] += x[n, c, i, j] * window[n]
     return result
 
 
@@ -144,28 +147,28 @@ def dbias(dy):
     return dy.sum(axis=(0, 2, 3))
 
 
-def dx_channels_swapped(dy, x, weight, stride, padding, groups):
-    return dx(dy, x, weight.transpose(1, 0, 2, 3), stride, padding, groups)
+def dx_channels_swapped(dy, x, weight, stride, padding, dilation, groups):
+    return dx(dy, x, weight.transpose(1, 0, 2, 3), stride, padding, dilation, groups)
 
 
-def dx_rotated(dy, x, weight, stride, padding, groups):
-    return dx(dy, x, weight[:, :, ::-1, ::-1], stride, padding, groups)
+def dx_rotated(dy, x, weight, stride, padding, dilation, groups):
+    return dx(dy, x, weight[:, :, ::-1, ::-1], stride, padding, dilation, groups)
 
 
-def dx_rotated_and_channels_swapped(dy, x, weight, stride, padding, groups):
-    return dx(dy, x, weight.swapaxes(0, 1)[:, :, ::-1, ::-1], stride, padding, groups)
+def dx_rotated_and_channels_swapped(dy, x, weight, stride, padding, dilation, groups):
+    return dx(dy, x, weight.swapaxes(0, 1)[:, :, ::-1, ::-1], stride, padding, dilation, groups)
 
 
-def dweight_of_first_image(dy, x, weight, stride, padding, groups):
-    return dweight(dy[0:1], x[0:1], weight, stride, padding, groups)
+def dweight_of_first_image(dy, x, weight, stride, padding, dilation, groups):
+    return dweight(dy[0:1], x[0:1], weight, stride, padding, dilation, groups)
 
 
-def dweight_averaged(dy, x, weight, stride, padding, groups):
-    return dweight(dy, x, weight, stride, padding, groups) / dy.shape[0]
+def dweight_averaged(dy, x, weight, stride, padding, dilation, groups):
+    return dweight(dy, x, weight, stride, padding, dilation, groups) / dy.shape[0]
 
 
-def dweight_rotated_and_averaged(dy, x, weight, stride, padding, groups):
-    return np.flip(dweight(dy, x, weight, stride, padding, groups), (2, 3)) / dy.shape[0]
+def dweight_rotated_and_averaged(dy, x, weight, stride, padding, dilation, groups):
+    return np.flip(dweight(dy, x, weight, stride, padding, dilation, groups), (2, 3)) / dy.shape[0]
 
 
 def dbias_over_pixels_only(dy):

@@ -175,8 +175,8 @@ def features(name, wrong, **rules):
 
 HOMEWORK = [
     rows("dX not transposed", {"X": "transposed-matmul"}, X=dX_not_transposed),
-    rows("dX without dZ", {"X": "chain-rule-factor-missing"}, X=dX_without_upstream),
-    rows("dX local derivative", {"X": "chain-rule-factor-missing"}, X=dX_local_derivative),
+    rows("dX without dZ", {"X": "upstream-missing"}, X=dX_without_upstream),
+    rows("dX local derivative", {"X": "upstream-missing"}, X=dX_local_derivative),
     rows("dX without W", {"X": "operand-missing"}, X=dX_without_weight),
     rows("dX sign", {"X": "sign"}, X=dX_sign),
     rows("dX not transposed, sign", {"X": "transposed-matmul + sign"}, X=dX_not_transposed_and_negative),
@@ -187,7 +187,7 @@ HOMEWORK = [
     rows("dW of the first example", {"W": "batch-not-summed"}, W=dW_of_first_example),
     rows("dW of the last example", {"W": {"overwritten-instead-of-added", "batch-not-summed"}}, W=dW_of_last_example),
     rows("dW without X", {"W": "operand-missing"}, W=dW_without_x),
-    rows("dW without dZ", {"W": "chain-rule-factor-missing"}, W=dW_without_upstream),
+    rows("dW without dZ", {"W": "upstream-missing"}, W=dW_without_upstream),
     rows("dW factor", {"W": "factor"}, W=dW_factor),
     rows(
         "dW averaged, transposed",

@@ -240,7 +240,7 @@ HOMEWORK = [
     one(overwritten_windows, "overwritten-instead-of-added"),
     one(without_stride, "window-stride-ignored"),
     one(without_remainder, "remainder-rows-lost"),
-    one(ones_at_the_winners, "chain-rule-factor-missing"),
+    one(ones_at_the_winners, "upstream-missing"),
     one(negative, "sign"),
     one(to_the_smallest_and_overwritten, "gradient-to-wrong-winner + overwritten-instead-of-added"),
     one(to_every_tie_and_overwritten, "gradient-to-every-tie + overwritten-instead-of-added"),

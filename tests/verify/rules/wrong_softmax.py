@@ -185,7 +185,7 @@ def tensor_form(rule, name):
 
 HOMEWORK = [
     of(softmax, diagonal_only, "cross-terms-missing", ROWS),
-    of(softmax, without_upstream, "cross-terms-missing + chain-rule-factor-missing", ROWS),
+    of(softmax, without_upstream, "cross-terms-missing + upstream-missing", ROWS),
     of(softmax, negative, "sign", ROWS),
     of(softmax, summed_over_examples, "softmax-summed-over-wrong-axis", ROWS),
     of(softmax, summed_over_everything, "softmax-summed-over-wrong-axis", ROWS),
@@ -198,7 +198,7 @@ HOMEWORK = [
     of(cross_entropy, ce_one_hot_forgotten, "one-hot-not-subtracted", SCORES),
     of(cross_entropy, ce_sign, "sign", SCORES),
     of(cross_entropy, ce_not_averaged, "not-averaged-over-batch", SCORES),
-    of(cross_entropy, ce_without_upstream, "chain-rule-factor-missing", SCORES),
+    of(cross_entropy, ce_without_upstream, "upstream-missing", SCORES),
     of(cross_entropy, ce_of_scores, "scores-instead-of-probabilities", SCORES),
     of(cross_entropy, ce_labels_alone, "probabilities-missing", SCORES),
     of(cross_entropy, ce_divided_by_classes, "divided-by-classes", SCORES),

@@ -1,5 +1,6 @@
-"""The command `tinygrad-cnn` and its demo, run as a user runs them."""
+"""The command `tinygrad-cnn`, run as a user runs it."""
 
+import json
 import os
 import subprocess
 import sys
@@ -128,3 +129,134 @@ def test_the_formulas_are_checked_on_a_gpu_where_there_is_one(few_digits, tmp_pa
     assert "digits, on cpu:" in printed
     assert "digits, on gpu:0:" in printed
     assert printed.count("passed  dX in float32") == 2
+
+
+# verify
+
+
+HOMEWORK = "def relu_dX(dZ, X):\n    return dZ * (X > 0)\n"
+
+
+def homework(folder, code=HOMEWORK, name="hw.py"):
+    path = folder / name
+    path.write_text(code, encoding="utf-8")
+    return str(path)
+
+
+def test_verify_grades_a_homework(tmp_path, capsys):
+    assert cli.main(["verify", homework(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("hw.py: passed, the exercise is right, 1 of 1 point\n\nrelu-backward: passed, ")
+    assert "  passed  relu_dX  exactly the gradient in all " in printed
+    assert cli.main(["verify", homework(tmp_path, HOMEWORK.replace(">", "<"))]) == 1
+    assert capsys.readouterr().out.startswith("hw.py: FAILED, 0 of 1 exercise right, 0 of 1 point\n")
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [(HOMEWORK, 0), ("", 1), ("def relu_dX(:", 1), ("def relu_dX(dZ, X):\n    while True: pass", 1)],
+    ids=["right", "nothing", "syntax", "endless"],
+)
+@pytest.mark.parametrize("form", cli.FORMATS)
+def test_the_exit_status_is_the_same_in_every_format(form, code, status, tmp_path, capsys):
+    assert cli.main(["verify", homework(tmp_path, code), "--format", form, "--timeout", "1.5"]) == status
+    assert capsys.readouterr().out
+
+
+def test_a_missing_homework_is_a_failed_one(tmp_path, capsys):
+    assert cli.main(["verify", str(tmp_path / "hw.py")]) == 1
+    assert capsys.readouterr().out == "hw.py: FAILED; the file is not there\n"
+    assert cli.main(["verify", str(tmp_path / "hw.py"), "--exercise", "relu-backward", "--format", "gradescope"]) == 1
+    (test,) = json.loads(capsys.readouterr().out)["tests"]
+    assert (test["score"], test["max_score"], test["output"]) == (0, 1, "the file is not there")
+
+
+def test_verify_exercises_that_are_asked_for(tmp_path, capsys):
+    names = ["--exercise", "conv2d-forward", "--exercise", "relu-backward"]
+    assert cli.main(["verify", homework(tmp_path), *names]) == 1
+    printed = capsys.readouterr().out
+    assert "conv2d-forward: FAILED, 0 of 1 point\n  FAILED  conv2d  is missing: define conv2d(X, K, B, " in printed
+    assert "relu-backward: passed" in printed
+
+
+def test_verify_exercises_of_a_teachers_own(tmp_path, capsys):
+    teacher = """
+from tinygrad_cnn.verify.grading import Exercise
+EXERCISE = Exercise.of_values("square", "x squared", "Return x squared.", lambda x: x * x, "square(x)", [{"x": (2, 2)}])
+"""
+    own = homework(tmp_path, teacher, "teacher.py")
+    file = homework(tmp_path, "def square(x):\n    return x**2\n")
+    assert cli.main(["verify", file, "--exercises", own]) == 0
+    assert capsys.readouterr().out.startswith("hw.py: passed")
+    assert cli.main(["verify", "--list", "--exercises", own, "--exercise", "square"]) == 0
+    assert capsys.readouterr().out == "square: x squared\n\n    Return x squared.\n\n    square(x)\n"
+
+
+def test_verify_writes_a_report_into_a_file(tmp_path, capsys):
+    out = tmp_path / "results.json"
+    assert cli.main(["verify", homework(tmp_path), "--format", "gradescope", "--out", str(out)]) == 0
+    assert json.loads(out.read_text(encoding="utf-8"))["score"] == 1
+    line = "hw.py: passed, the exercise is right, 1 of 1 point"
+    assert capsys.readouterr().out == f"{line}\n{out}: the report\n"
+
+
+def test_verify_lectures(capsys):
+    """It fails where the lectures' slides themselves are wrong, and nowhere else."""
+    assert cli.main(["verify", "lectures"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    failed = [line.split("  ")[2] for line in lines if line.startswith("  FAILED")]
+    assert failed == ["strided convolution", "vertical edges, lecture 14"]
+    assert max(map(len, lines)) <= 80
+    for form in ("json", "html", "junit"):
+        assert cli.main(["verify", "lectures", "--format", form]) == 1
+        assert capsys.readouterr().out
+
+
+def test_a_file_may_be_called_lectures(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    homework(tmp_path, name="lectures")
+    assert cli.main(["verify", "./lectures"]) == 0
+    assert capsys.readouterr().out.startswith("lectures: passed, the exercise is right")
+
+
+def test_verify_lists_exercises_and_mistakes(capsys):
+    assert cli.main(["verify", "--list"]) == 0
+    printed = capsys.readouterr().out
+    assert "conv2d-backward: the gradients of a convolution\n    dX(dZ, X, K, stride, padding)\n" in printed
+    assert cli.main(["verify", "--mistakes"]) == 0
+    mistakes = capsys.readouterr().out
+    assert "kernel-not-rotated\n    The kernel was not rotated: " in mistakes
+    assert max(map(len, (printed + mistakes).splitlines())) <= 80
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "expected a student's file, or lectures, --list or --mistakes"),
+        (["{file}", "--exercise", "relu"], "no exercise is called 'relu'"),
+        (["--list", "--exercise", "relu"], "no exercise is called relu; there are conv2d-backward, "),
+        (["{file}", "--timeout", "0"], "--timeout: expected a positive number of seconds but got '0'"),
+        (["{file}", "--timeout", "nan"], "--timeout: expected a positive number of seconds but got 'nan'"),
+        (["{file}", "--memory", "none"], "--memory: expected an integer of 1 or more but got 'none'"),
+        (["{file}", "--format", "pdf"], "invalid choice: 'pdf'"),
+        (["{file}", "--out", "{file}/report"], "{file}/report"),
+        (["{file}", "--exercises", "{file}"], "defines no tinygrad_cnn.verify.grading.Exercise"),
+        (["{file}", "--exercises", "{file}.gone"], "there is no file {file}.gone"),
+        (["lectures", "--format", "gradescope"], "gradescope is a format for a student's file, not for the lectures"),
+    ],
+)
+def test_a_wrong_verify_gets_one_clear_line_and_status_2(arguments, words, tmp_path):
+    file = homework(tmp_path)
+    done = run("verify", *(argument.format(file=file) for argument in arguments), cwd=tmp_path)
+    assert done.returncode == 2
+    assert words.format(file=file) in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_reader_that_leaves_is_no_error():
+    command = f"{sys.executable} -m tinygrad_cnn verify --mistakes"
+    with subprocess.Popen(command.split(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=ROOT) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 141

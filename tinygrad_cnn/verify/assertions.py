@@ -31,8 +31,7 @@ def assert_rule(
     >>> assert_rule(double, {"X": lambda dZ: dZ}, cases=[{"X": (2, 2)}])
     Traceback (most recent call last):
         ...
-    AssertionError:
-    backward rules of double: FAILED, 1 of 1 check
+    AssertionError: backward rules of double: FAILED, 1 of 1 check
     ...
     """
     __tracebackhide__ = True  # pytest shows the line of the test, not this one
@@ -55,8 +54,7 @@ def assert_values(
     >>> assert_values([[19, -19]], "21 -19")
     Traceback (most recent call last):
         ...
-    AssertionError:
-    values: FAILED, 1 of 1 check
+    AssertionError: values: FAILED, 1 of 1 check
     <BLANKLINE>
       FAILED  result  1 of 2 entries is wrong, by 2
     ...
@@ -68,4 +66,4 @@ def assert_values(
 def _raise_failures(report: Report) -> None:
     __tracebackhide__ = True
     if not report:
-        raise AssertionError(f"\n{report}")  # on a line of its own, so that the columns stand in line
+        raise AssertionError(str(report))

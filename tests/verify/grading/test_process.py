@@ -163,6 +163,13 @@ def test_a_teachers_file_that_can_not_be_used(teacher, words, tmp_path):
     assert words in str(caught.value)
 
 
+@pytest.mark.parametrize(("name", "words"), [("gone.py", "there is no file "), ("teacher.txt", " is no Python file")])
+def test_a_teachers_file_that_is_none(name, words, tmp_path):
+    write(tmp_path, TEACHER, "teacher.txt")
+    with pytest.raises(ValueError, match=words):
+        exercises(tmp_path / name)
+
+
 def test_a_teachers_exercise_replaces_a_built_in_one(tmp_path):
     own = write(tmp_path, TEACHER.replace('"double"', '"relu-backward"'), "teacher.py")
     assert exercises(own)["relu-backward"].title == "twice x"

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Protocol
 
 from tinygrad_cnn.verify.grading.exercise import Exercise
-from tinygrad_cnn.verify.grading.grade import Grade, grade
+from tinygrad_cnn.verify.grading.grader import grade
 from tinygrad_cnn.verify.grading.limits import Limits
 from tinygrad_cnn.verify.grading.registry import exercises
+from tinygrad_cnn.verify.grading.results import Grade
 from tinygrad_cnn.verify.report import Report
 from tinygrad_cnn.verify.text import WIDTH
 

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from math import isfinite
-from typing import Any
 
-import numpy as np
-
-from tinygrad_cnn.verify.report import Check, Report, plain
-from tinygrad_cnn.verify.values import check_values
-
-Function = Callable[..., Any]
-Case = Mapping[str, Any]
+from tinygrad_cnn.verify.grading.values import Case, Function, Values
+from tinygrad_cnn.verify.report import Check, Report
+from tinygrad_cnn.verify.rules import RuleCheck, check_rule
 
 
 @dataclass(frozen=True)
@@ -88,8 +82,6 @@ class Exercise:
         uses = dict([_parsed(forward)]) if isinstance(forward, str) else {}
 
         def check(given: Mapping[str, Function]) -> Report:
-            from tinygrad_cnn.verify.rules import check_rule
-
             operation = given[next(iter(uses))] if isinstance(forward, str) else forward
             present = {argument: given[own] for argument, (own, _) in functions.items() if own in given}
             report = check_rule(operation, present, cases, arithmetic, seed)
@@ -127,17 +119,17 @@ class Exercise:
         """
         own, arguments = _parsed(function)
         names = tuple(argument.strip() for argument in arguments.split(","))
-        values = _Values(reference, function, names, tuple(cases), tolerance, mistakes or {}, seed)
+        values = Values(reference, function, names, tuple(cases), tolerance, mistakes or {}, seed)
 
         def check(given: Mapping[str, Function]) -> Report:
-            return Report(title, (_compared(given[own], own, values),))
+            return Report(title, (values.check(given[own], own),))
 
         return cls(name, title, statement, {own: arguments}, check, points, is_automatic)
 
 
-def _failed_where_it_changed_something(check: Any) -> Check:
+def _failed_where_it_changed_something(check: Check) -> Check:
     """A right rule that spoils what others get is wrong in a homework."""
-    if check.passed and check.changed:
+    if check.passed and isinstance(check, RuleCheck) and check.changed:
         return replace(check, passed=False, message=f"{check.message}, but it changes what it was given")
     return check
 
@@ -148,98 +140,3 @@ def _parsed(call: str) -> tuple[str, str]:
     if not found:
         raise ValueError(f'expected a function with its arguments, "dX(dZ, X)", but got {call!r}')
     return found[1], found[2]
-
-
-@dataclass(frozen=True)
-class _Values:
-    """What an exercise of values asks for; the fields are the arguments of `Exercise.of_values`."""
-
-    reference: Function
-    call: str
-    names: tuple[str, ...]
-    cases: tuple[Case, ...]
-    tolerance: float | None
-    mistakes: Mapping[str, Function]
-    seed: int
-
-
-def _compared(function: Function, name: str, asked: _Values) -> Check:
-    """The check of the first case that fails, or of all."""
-    try:
-        inspect.signature(function).bind(*asked.names)
-    except TypeError:
-        return Check(name, False, f"can't be called as {asked.call}: it takes {inspect.signature(function)}")
-    except ValueError:  # a function of C that does not say what it takes
-        pass
-    rng = np.random.default_rng(asked.seed)
-    for case in asked.cases:
-        check = _compared_in(function, name, asked, case, rng)
-        if not check.passed:
-            return check
-    return Check(name, True, f"right in all {len(asked.cases)} cases" if len(asked.cases) > 1 else "right")
-
-
-def _compared_in(function: Function, name: str, asked: _Values, case: Case, rng: np.random.Generator) -> Check:
-    arguments = [_drawn(case[n], rng) for n in asked.names]
-    given = [_copied(argument) for argument in arguments]
-    actual, problem = _array(function(*given))
-    changed = [n for n, a, b in zip(asked.names, arguments, given, strict=True) if not np.array_equal(a, b)]
-    change = f"changes its argument{'s' * (len(changed) > 1)} {' and '.join(changed)}: work on a copy"
-    about = {
-        "facts": {n: _flat(a) for n, a in zip(asked.names, arguments, strict=True) if _is_small_array(a)},
-        "notes": (f"it {change}",) if changed else (),
-    }
-    where = f"with {', '.join(_shown(n, case[n]) for n in asked.names)}"
-    if problem:
-        return Check(name, False, f"{where}: {problem}", **about)
-
-    def value(of: Function) -> Any:
-        return of(*[_copied(argument) for argument in arguments])
-
-    mistakes = {sentence: value(mistake) for sentence, mistake in asked.mistakes.items()}
-    compared = check_values(value(asked.reference), actual, asked.tolerance, name, mistakes=mistakes)[name]
-    if not compared.passed:
-        return replace(
-            compared,
-            message=f"{where}: {compared.message}",
-            facts={**about["facts"], **compared.facts},
-            notes=(*compared.notes, *about["notes"]),
-        )
-    return Check(name, False, f"{where}: {change}") if changed else compared
-
-
-def _drawn(value: Any, rng: np.random.Generator) -> Any:
-    """A shape as an array of random integers from -9 to 9; anything else as it is."""
-    return np.asarray(rng.integers(-9, 10, value), dtype=np.float64) if isinstance(value, tuple) else value
-
-
-def _copied(value: Any) -> Any:
-    return value.copy() if isinstance(value, np.ndarray) else value
-
-
-def _array(value: Any) -> tuple[Any, str | None]:
-    """What a function returned as an array of numbers, or what it is instead."""
-    if value is None:
-        return None, "returns nothing (None): is there a return?"
-    try:
-        array = plain(value)
-    except (TypeError, ValueError) as error:
-        return None, f"returns a {type(value).__name__} that is no array: {error}"
-    if array.dtype.kind not in "biufc":
-        what = f"an array of {array.dtype}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
-        return None, f"returns {what}, not an array of numbers"
-    return array, None
-
-
-def _shown(name: str, value: Any) -> str:
-    return f"{name} of shape {value}" if isinstance(value, tuple) else f"{name}={value!r}"
-
-
-def _is_small_array(value: Any) -> bool:
-    return isinstance(value, np.ndarray) and value.size <= 30
-
-
-def _flat(array: Any) -> str:
-    """A small array in one line."""
-    integers = np.vectorize(int, otypes=[object])(array) if array.size else array
-    return str(integers.tolist())

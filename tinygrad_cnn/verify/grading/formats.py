@@ -11,9 +11,9 @@ from xml.etree import ElementTree
 
 from tinygrad_cnn.verify import page
 from tinygrad_cnn.verify.grading.failures import printable
-from tinygrad_cnn.verify.grading.grade import ExerciseResult, Grade
 from tinygrad_cnn.verify.grading.process import Output
 from tinygrad_cnn.verify.grading.rendering import HEADING, FunctionResult
+from tinygrad_cnn.verify.grading.results import ExerciseResult, Grade
 from tinygrad_cnn.verify.report import Check, legal_xml
 from tinygrad_cnn.verify.text import block, wrapped
 
@@ -23,6 +23,7 @@ SHOWN_COLUMNS = 66
 _STYLE = """
 .tg-report h3 { font-size: 1rem; margin: 0; }
 .tg-report .exercise { border-top: 2px solid var(--line); margin-top: 1.2rem; padding-top: .8rem; }
+.tg-report .exercise > h2 + article { border-top: none; padding-top: 0; }
 .tg-report .exercise > h2 { font-size: 1.15rem; margin-bottom: .5rem; }
 .tg-report.failed .exercise.passed h2 b { color: var(--good); }
 .tg-report.failed article.passed h3 b { color: var(--good); }
@@ -88,13 +89,13 @@ def _printed(output: Output) -> list[str]:
         return []
     head = output.head.splitlines()[:SHOWN_LINES]
     cut = [line if len(line) <= SHOWN_COLUMNS else f"{line[:SHOWN_COLUMNS]} ..." for line in head]
-    return [f"  it printed {_amount(output)}:", *(f"    | {line.expandtabs()}".rstrip() for line in cut)]
+    first = ", of which the first are" if output.lines > SHOWN_LINES else ""
+    return [f"  it printed {_amount(output)}{first}:", *(f"    | {line.expandtabs()}".rstrip() for line in cut)]
 
 
 def _amount(output: Output) -> str:
     size = f"{output.size:,} byte{'s' * (output.size != 1)}"
-    amount = f"{output.lines:,} line{'s' * (output.lines != 1)} ({size})"
-    return amount if output.lines <= SHOWN_LINES else f"{amount}, of which the first are"
+    return f"{output.lines:,} line{'s' * (output.lines != 1)} ({size})"
 
 
 def fragment(grade: Grade) -> str:
@@ -172,12 +173,13 @@ def junit(grade: Grade) -> str:
     every = [function for exercise in grade.exercises for function in exercise.functions]
     suites = ElementTree.Element("testsuites", {"name": legal_xml(grade.file)} | _counts(every, grade.problem))
     if grade.problem:
-        suite = ElementTree.SubElement(suites, "testsuite", name=legal_xml(grade.file), **_counts([], grade.problem))
+        counts = {"name": legal_xml(grade.file)} | _counts([], grade.problem)
+        suite = ElementTree.SubElement(suites, "testsuite", counts)
         case = ElementTree.SubElement(suite, "testcase", classname=legal_xml(grade.file), name="the file")
         ElementTree.SubElement(case, "error", type="unreadable", message=legal_xml(grade.problem))
     for exercise in grade.exercises:
-        counts = _counts(list(exercise.functions), None) | {"time": f"{exercise.seconds:.3f}"}
-        suite = ElementTree.SubElement(suites, "testsuite", name=legal_xml(exercise.name), **counts)
+        counts = {"name": legal_xml(exercise.name)} | _counts(list(exercise.functions), None)
+        suite = ElementTree.SubElement(suites, "testsuite", counts | {"time": f"{exercise.seconds:.3f}"})
         for function in exercise.functions:
             case = ElementTree.SubElement(suite, "testcase", classname=legal_xml(exercise.name), name=function.name)
             if function.passed:

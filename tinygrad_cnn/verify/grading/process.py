@@ -102,13 +102,16 @@ def run(
         reader = _Reader(process.stdout)
         try:
             _tell(process, request)
-            seconds = _wait(process, answers, limits)
+            _wait(process, answers, limits)
         finally:
             _end(process)
+        ended = time.monotonic()
         output = reader.result()
         said = _read_answers(answers, token)
         with open(dump, encoding="utf-8", errors="replace") as stream:
             dumped = stream.read(100_000)
+    # Python's monotonic clock is the system's: the worker's and ours are one.
+    seconds = ended - said["started"]["at"] if "started" in said else 0.0
     failure = None
     if "report" not in said and "names" not in said:
         failure = _failure(said, dumped, process.returncode, seconds, student, limits, functions)
@@ -140,18 +143,15 @@ def _tell(process: subprocess.Popen[bytes], request: dict[str, Any]) -> None:
         stream.write(json.dumps(request).encode())
 
 
-def _wait(process: subprocess.Popen[bytes], answers: Path, limits: Limits) -> float:
-    """Wait for the end of a process, at most as long as it has; returns its seconds since the checker was ready."""
-    begun, started = time.monotonic(), None
-    while True:
+def _wait(process: subprocess.Popen[bytes], answers: Path, limits: Limits) -> None:
+    """Wait for the end of a process, at most as long as it has: for its start, and then for the student's code."""
+    has_started, deadline = False, time.monotonic() + STARTUP
+    while time.monotonic() < deadline:
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(0.05)
-            return time.monotonic() - (started or begun)
-        now = time.monotonic()
-        if started is None and answers.stat().st_size:
-            started = now
-        if now > (begun + STARTUP if started is None else started + limits.timeout + GRACE):
-            return now - (started or begun)
+            return
+        if not has_started and answers.stat().st_size:  # it said that it is ready
+            has_started, deadline = True, time.monotonic() + limits.timeout + GRACE
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

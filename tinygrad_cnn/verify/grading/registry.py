@@ -19,18 +19,20 @@ def exercises(own: str | Path | None = None) -> dict[str, Exercise]:
     >>> sorted(exercises())[:3]
     ['average-pool-backward', 'average-pool-forward', 'batch-norm-backward']
     """
-    from tinygrad_cnn.verify.grading.exercises import EXERCISES
+    from tinygrad_cnn.verify.grading.builtin import EXERCISES
 
     found = {} if own is None else _of_file(Path(own))
     return found | {exercise.name: exercise for exercise in EXERCISES if exercise.name not in found}
 
 
 def _of_file(path: Path) -> dict[str, Exercise]:
+    if not path.is_file():
+        raise ValueError(f"exercises: there is no file {path}")
+    spec = importlib.util.spec_from_file_location(f"exercises_of_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise ValueError(f"exercises: {path} is no Python file (.py)")
+    module = importlib.util.module_from_spec(spec)
     try:
-        spec = importlib.util.spec_from_file_location(f"exercises_of_{path.stem}", path)
-        if spec is None or spec.loader is None:
-            raise ValueError("it is no Python file (.py)")
-        module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
     except Exception as error:
         raise ValueError(f"exercises: {path}: {type(error).__name__}: {error}") from error

@@ -11,10 +11,12 @@ import faulthandler
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from types import FrameType
 from typing import Any, NoReturn
 
 import numpy as np
@@ -41,7 +43,7 @@ def main(request: Mapping[str, Any]) -> NoReturn:
     _watch_exits(say, file, request["functions"])
     faulthandler.dump_traceback_later(request["timeout"], exit=True, file=dump)  # a thread of its own
     limits.apply(request["timeout"], request["memory"])
-    say("started")
+    say("started", at=time.monotonic())
     try:
         submission = Submission(file)
         if exercise is None:
@@ -75,7 +77,8 @@ def _watch_exits(say: Say, file: StudentFile, functions: Sequence[str]) -> None:
     leave = os._exit
 
     def exit_after_saying_so(status: int) -> NoReturn:
-        frame, frames = sys._getframe(1), []
+        frame: FrameType | None = sys._getframe(1)
+        frames = []
         while frame is not None:
             if name := file.shown(frame.f_code.co_filename):
                 frames.append((name, frame.f_lineno, frame.f_code.co_name))
@@ -123,7 +126,7 @@ def _judge(exercise: Exercise, wanted: Sequence[str], submission: Submission, me
             fail(error, "checking")
             return
         checks += report
-        notes = report.notes
+        notes = list(report.notes)
     unjudged = set(wanted) - {check.name for check in checks}
     checks += [Check(name, False, "was not judged: the exercise's check says nothing of it") for name in unjudged]
     say("report", checks=[pieces(check) for check in checks if check.name in wanted], notes=notes)

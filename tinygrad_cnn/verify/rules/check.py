@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_cnn.tensor import tensor
 from tinygrad_cnn.verify import tracing
 from tinygrad_cnn.verify.catalogue import OPERATIONS
 from tinygrad_cnn.verify.catalogue.operation import Case
@@ -247,7 +248,7 @@ class _Examination:
             count = f"all {len(trials)} cases" if len(trials) > 1 else "the one case"
             return RuleCheck(
                 key, True, f"{equal} in {count}", facts=facts, notes=tuple(notes), formula=formula, cases=len(trials),
-                changed=changed,
+                changed=changed, derive=self._derivation(operand, points[0]),
             )  # fmt: skip
         detective = Detective(operand, f"d{key.removeprefix('d')}", self._known, trials)
         diagnosis = detective.diagnosis()
@@ -268,9 +269,34 @@ class _Examination:
         return RuleCheck(
             key, False, message, facts=facts, notes=tuple(notes), formula=formula, cases=len(trials),
             failed=len(failed), changed=changed, diagnosis=diagnosis, counterexample=counterexample,
+            derive=self._derivation(operand, failed[0].point),
             tolerance=shown.tolerance, expected=shown.expected, actual=shown.actual,
             difference=None if shown.wrong is None else shown.difference, wrong=shown.wrong,
         )  # fmt: skip
+
+    def _derivation(self, operand: str, point: Point) -> Callable[[], Any] | None:
+        """What derives the right gradient at a point, in the names of the forward's parameters."""
+        known, own = self._known, point.own
+        if known is None or not known.is_confirmed or own is None:
+            return None
+        inputs, operation = own, known.operation
+        theirs = {mine: name for name, mine in known.names.items()}
+
+        def derive() -> Any:
+            from tinygrad_cnn.verify.derivation import derive
+
+            operands = {
+                name: inputs[name]
+                if name in operation.constants
+                else tensor(inputs[name], requires_grad=True, name=theirs.get(name, name))
+                for name in operation.operands
+                if name in inputs
+            }
+            z = known.result({**inputs, **operands})
+            z.name = "Z"
+            return derive(z, operands[known.names[operand]])
+
+        return derive
 
     @staticmethod
     def _rule_notes(rule: Rule, changed: tuple[str, ...]) -> list[str]:

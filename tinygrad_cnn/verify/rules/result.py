@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,6 +65,8 @@ class RuleCheck(Check):
         diagnosis: the mistake; None when the rule passed or nothing in the catalogue matches.
         counterexample: None when the rule passed.
         formula: the right formula, where the operation is known.
+        derive: gives the `Derivation` of the right gradient in the first case where the rule fails (of a right one, in the
+            first case), where the operation is known.
         cases: in how many cases it was checked.
         failed: in how many of them it failed.
         changed: the arguments that the rule changed, whatever it gave.
@@ -73,6 +75,7 @@ class RuleCheck(Check):
     diagnosis: Diagnosis | None = None
     counterexample: Counterexample | None = None
     formula: str | None = None
+    derive: Callable[[], Any] | None = None
     cases: int = 0
     failed: int = 0
     changed: tuple[str, ...] = ()

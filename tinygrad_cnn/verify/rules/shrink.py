@@ -96,11 +96,12 @@ class _Search:
             return None
         self._attempts += 1
         try:
-            trial = self._rule.trial(make())
+            point = make()
         except Exception:  # the forward has no such case
             return None
-        if self._known and self._known.is_confirmed and not has_value_of(self._known, trial.point):
+        if self._known and self._known.is_confirmed and not has_value_of(self._known, point):
             return None
+        trial = self._rule.trial(point)
         if trial.passed or (trial.point.on_kink and not like.point.on_kink):
             return None
         same_kind = (trial.problem is None) == (like.problem is None) and (trial.wrong is None) == (like.wrong is None)

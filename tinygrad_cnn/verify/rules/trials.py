@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import traceback
 import math
+import traceback
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -252,7 +253,8 @@ class Rule:
             given = self.arguments.values(convert(point.dz), arguments, convert(point.z), defaults)
             arrays = {name: value for name, value in given.items() if isinstance(value, np.ndarray)}
             options = {name: value for name, value in given.items() if name not in arrays}
-            run = tracing.run(self.function, arrays, options)
+            with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"):
+                run = tracing.run(self.function, arrays, options)
             actual, changed = run.output, run.changed
         except NotImplementedError as error:
             problem = f"it is not done yet{_after(error)}{_line(error)}"

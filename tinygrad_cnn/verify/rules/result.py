@@ -65,8 +65,8 @@ class RuleCheck(Check):
         diagnosis: the mistake; None when the rule passed or nothing in the catalogue matches.
         counterexample: None when the rule passed.
         formula: the right formula, where the operation is known.
-        derive: gives the `Derivation` of the right gradient in the first case where the rule fails (of a right one, in the
-            first case), where the operation is known.
+        derive: gives the `Derivation` of the right gradient in the first case where the rule fails (of a right one, in
+            the first case), where the operation is known.
         cases: in how many cases it was checked.
         failed: in how many of them it failed.
         changed: the arguments that the rule changed, whatever it gave.

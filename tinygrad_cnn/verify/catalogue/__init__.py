@@ -2,13 +2,32 @@
 
 from __future__ import annotations
 
-from tinygrad_cnn.verify.catalogue import conv_transpose, convolution, generic, pooling
+from tinygrad_cnn.verify.catalogue import (
+    activations,
+    arithmetic,
+    batch_norm,
+    conv_transpose,
+    convolution,
+    cross_entropy,
+    generic,
+    linear,
+    losses,
+    pooling,
+    softmax,
+)
 from tinygrad_cnn.verify.catalogue.operation import Mistake
 
 OPERATIONS = (
     *convolution.OPERATIONS,
     *conv_transpose.OPERATIONS,
     *pooling.OPERATIONS,
+    *linear.OPERATIONS,
+    *activations.OPERATIONS,
+    *softmax.OPERATIONS,
+    *batch_norm.OPERATIONS,
+    *cross_entropy.OPERATIONS,
+    *losses.OPERATIONS,
+    *arithmetic.OPERATIONS,
 )
 
 

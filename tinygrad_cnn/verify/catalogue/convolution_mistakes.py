@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tinygrad_cnn.verify.catalogue.chain_rule import upstream_missing
 from tinygrad_cnn.verify.catalogue.operation import Mistake
 
 OF_TWO_AXES = (
@@ -30,7 +31,7 @@ ROTATED_KERNEL = (
         "kernel-transposed",
         "The kernel was transposed instead of rotated: K.T mirrors it on the diagonal, but both axes are reversed.",
         ("x",),
-        ({"kernel": "transposed"}, {"kernel": "transposed", "size": "clipped"}),
+        ({"kernel": "transposed"}, {"kernel": "transposed", "size": "as it comes"}),
     ),
     Mistake(
         "kernel-flipped-rows",
@@ -48,7 +49,7 @@ ROTATED_KERNEL = (
         "kernel-rotated-by-90-degrees",
         "The kernel was rotated by 90 degrees instead of 180: np.rot90(K) turns it once, np.rot90(K, 2) twice.",
         ("x",),
-        ({"kernel": "by 90 degrees"}, {"kernel": "by -90 degrees"}),
+        tuple({"kernel": f"by {k} degrees"} | size for k in (90, -90) for size in ({}, {"size": "as it comes"})),
     ),
     Mistake(
         "kernel-flipped-on-every-axis",
@@ -87,14 +88,14 @@ UNROTATED_KERNEL = (
         "kernel-transposed",
         "The kernel was transposed: K.T mirrors it on the diagonal, but dX needs K as it is.",
         ("x",),
-        ({"kernel": "transposed"}, {"kernel": "transposed", "size": "clipped"}),
+        ({"kernel": "transposed"}, {"kernel": "transposed", "size": "as it comes"}),
     ),
     Mistake("kernel-flipped-rows", "The kernel was turned upside down, but dX needs K as it is.", ("x",),
             ({"kernel": "upside down"},)),
     Mistake("kernel-flipped-columns", "The kernel was flipped left to right, but dX needs K as it is.", ("x",),
             ({"kernel": "left to right"},)),
     Mistake("kernel-rotated-by-90-degrees", "The kernel was rotated by 90 degrees, but dX needs K as it is.", ("x",),
-            ({"kernel": "by 90 degrees"}, {"kernel": "by -90 degrees"})),
+            tuple({"kernel": f"by {k} degrees"} | size for k in (90, -90) for size in ({}, {"size": "as it comes"}))),
     Mistake("kernel-flipped-on-every-axis", "The kernel was flipped on every axis, but dX needs K as it is.", ("x",),
             ({"kernel": "flipped on every axis"},)),
 )  # fmt: skip
@@ -164,6 +165,13 @@ INPUT = (
         ("x",),
         ({"result": "rotated"},),
     ),
+)
+
+REMAINDER_KEPT = Mistake(
+    "remainder-rows-not-dropped",
+    "Rows or columns of X that no window reached were correlated too: dK has then more entries than K.",
+    ("weight",),
+    ({"size": "as it comes"},),
 )
 
 ANY_OPERAND = (
@@ -257,12 +265,6 @@ KERNEL = (
         ({"correlation": "full", "size": "as it comes"}, {"correlation": "full"}),
     ),
     Mistake(
-        "remainder-rows-not-dropped",
-        "Rows or columns of X that no window reached were correlated too: dK has then more entries than K.",
-        ("weight",),
-        ({"size": "as it comes"},),
-    ),
-    Mistake(
         "x-and-dz-swapped",
         "X and dZ changed places: it is X that is padded and dZ that slides over it, dK = X (*) dZ.",
         ("weight",),
@@ -309,7 +311,7 @@ SUMS = (
         tuple({"axes": axes} for axes in ("all", "all, repeated", "images and filters")),
     ),
     Mistake(
-        "summed-axes-kept",
+        "axis-kept",
         "The axes that were summed over are still there with size 1: dB has the shape of B, without keepdims=True.",
         ("bias",),
         ({"axes": "images and pixels, kept"},),
@@ -329,15 +331,10 @@ FACTORS = (
         ("weight",),
         ({"operand": "ones"},),
     ),
-    Mistake(
-        "chain-rule-factor-missing",
-        "The upstream gradient is missing: by the chain rule every share is a derivative of Z times dZ.",
-        ("x", "weight", "bias"),
-        ({"upstream": "ones"},),
-    ),
+    upstream_missing({"upstream": "ones"}, operands=("x", "weight", "bias")),
 )
 
-COMMON = (*INPUT, *ANY_OPERAND, *KERNEL, *SUMS, *FACTORS)
+COMMON = (*INPUT, REMAINDER_KEPT, *ANY_OPERAND, *KERNEL, *SUMS, *FACTORS)
 
 
 def on_axes(mistakes: tuple[Mistake, ...], n: int) -> tuple[Mistake, ...]:

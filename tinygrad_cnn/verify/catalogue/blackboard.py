@@ -22,7 +22,8 @@ def all_flipped(array: Any, n: int) -> Any:
 def spread(array: Any, steps: Ints) -> Any:
     """With zeros in between, so that neighbours are `steps` apart."""
     front, size = array.shape[: -len(steps)], array.shape[-len(steps) :]
-    wide: Any = np.zeros((*front, *(s * (m - 1) + 1 if m else 0 for m, s in zip(size, steps, strict=True))), array.dtype)
+    spread_size = (s * (m - 1) + 1 if m else 0 for m, s in zip(size, steps, strict=True))
+    wide: Any = np.zeros((*front, *spread_size), array.dtype)
     wide[(..., *(slice(None, None, s) for s in steps))] = array
     return wide
 

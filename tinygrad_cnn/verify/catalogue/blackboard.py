@@ -82,8 +82,3 @@ def without_last(array: Any, n: int) -> Any:
     for axis in range(array.ndim - n, array.ndim):
         result[(slice(None),) * axis + (slice(-1, None),)] = 0
     return result
-
-
-def ones_like(array: Any) -> Any:
-    """Ones of the array's shape and kind of numbers."""
-    return array * 0 + 1

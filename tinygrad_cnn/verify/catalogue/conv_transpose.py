@@ -18,7 +18,8 @@ import numpy as np
 from tinygrad_cnn.primitives import conv_transpose as transposed
 from tinygrad_cnn.primitives.arguments import padding_pairs, per_axis, reach_of
 from tinygrad_cnn.verify.catalogue import convolution, convolution_mistakes, convolution_rules
-from tinygrad_cnn.verify.catalogue.blackboard import all_flipped, correlated, cut, ones_like, spread, zero_padded
+from tinygrad_cnn.verify.catalogue.blackboard import all_flipped, correlated, cut, spread, zero_padded
+from tinygrad_cnn.verify.catalogue.chain_rule import ones_like
 from tinygrad_cnn.verify.catalogue.convolution_rules import Inputs, altered_kernel, altered_upstream, bias_gradient
 from tinygrad_cnn.verify.catalogue.operation import Case, Mistake, Operation
 

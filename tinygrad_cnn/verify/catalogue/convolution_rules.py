@@ -19,12 +19,12 @@ from tinygrad_cnn.verify.catalogue.blackboard import (
     all_flipped,
     correlated,
     cut,
-    ones_like,
     part_of_x,
     spread,
     without_last,
     zero_padded,
 )
+from tinygrad_cnn.verify.catalogue.chain_rule import ones_like
 
 Inputs = Mapping[str, Any]
 

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.primitives.arguments import padding_pairs, per_axis, reach_of
-from tinygrad_cnn.verify.catalogue.blackboard import ones_like, part_of_x, without_last
+from tinygrad_cnn.verify.catalogue.blackboard import part_of_x, without_last
+from tinygrad_cnn.verify.catalogue.chain_rule import ones_like
 
 Inputs = Mapping[str, Any]
 Shares = Callable[[Any, Any, Any], tuple[Any, Any]]

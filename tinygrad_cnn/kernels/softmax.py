@@ -14,12 +14,16 @@ Axis = int | tuple[int, ...]
 
 def shifted(x: Any, axis: Axis) -> Any:
     """x minus its maximum along the axis, so that exp does not overflow; symbols, which have no order, as they are."""
-    try:
+    if not is_object(x):
         return x - x.max(axis=axis, keepdims=True)
+    try:
+        return x - _constants(x.max(axis=axis, keepdims=True))
     except TypeError:
-        if not is_object(x):
-            raise
         return x
+
+
+# Whatever is taken off, the softmax is the same: for scalar tensors the maximum is a number outside of their graph.
+_constants = np.frompyfunc(lambda value: value.detach() if hasattr(value, "detach") else value, 1, 1)
 
 
 def softmax(x: Any, axis: Axis) -> Any:

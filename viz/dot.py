@@ -6,16 +6,19 @@ Kinds differ by colour and by border, so that they stay apart in grey and for co
     constant  no gradient: blue, dashed border, dashed edges
     result    computed: white, thin border
     output    what was drawn: green, double border
+
+Highlighted nodes and edges are thick and dark red, and all the others pale: that too stays apart in grey.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
-from tinygrad_cnn.engine import Variable
+from tinygrad_cnn.engine import Node, Variable
 from tinygrad_cnn.viz import labels, numbers, wording
-from tinygrad_cnn.viz.graph import Edge, Graph, OperationNode, TensorNode, describe
+from tinygrad_cnn.viz.graph import Edge, Graph, OperationNode, TensorNode, describe, roots_of, tensor_ids
 
 if TYPE_CHECKING:
     from graphviz import Digraph
@@ -24,8 +27,8 @@ __doctest_requires__ = {"draw": ["graphviz"], "digraph": ["graphviz"]}
 
 DIRECTIONS = ("LR", "TB", "RL", "BT")
 
-LONGEST_NAME, LONGEST_REMARK = 40, 30
-"""Longer names and options are cut in the picture; the tooltip has all of it."""
+LONGEST_NAME, LONGEST_REMARK, LONGEST_FORMULA = 40, 30, 72
+"""Longer names, options and formulas are cut in the picture; the tooltip has all of it."""
 
 _FONT = "Helvetica,Arial,sans-serif"
 
@@ -37,6 +40,12 @@ _STYLES = {
     "output": {"fillcolor": "#d3f0e0", "color": "#00704a", "penwidth": "1.6", "peripheries": "2"},
 }
 
+HIGHLIGHT, PALE = "#a1002f", "#c3ccd5"
+_BOLD = {"color": HIGHLIGHT, "penwidth": "2.8"}
+_BOLD_EDGE = {**_BOLD, "fontcolor": HIGHLIGHT, "labelfontcolor": HIGHLIGHT, "arrowsize": "0.8"}
+_FADED = {"color": PALE, "fontcolor": PALE, "penwidth": "0.7"}
+_FADED_EDGE = {**_FADED, "arrowsize": "0.4"}
+
 
 def draw(
     tensors: Variable | Iterable[Variable],
@@ -44,6 +53,7 @@ def draw(
     gradients: bool = False,
     direction: str = "LR",
     name: str = "computation",
+    highlight: Variable | Node | Iterable[Variable | Node] = (),
 ) -> Digraph:
     """Draw the computation graph behind one or several tensors.
 
@@ -58,6 +68,8 @@ def draw(
         gradients: show their gradients.
         direction: where the computation runs: "LR" to the right, "TB" down, "RL" to the left, "BT" up.
         name: the name of the picture.
+        highlight: tensors of the graph, or their nodes. They, the operations between them and the edges from one to the
+            next are bold, and everything else is pale.
 
     Returns:
         A `graphviz.Digraph`; its `source` is the DOT text, and `render` makes a picture of it. The same graph gives the
@@ -65,26 +77,55 @@ def draw(
 
     Raises:
         TypeError: something that is no tensor.
-        ValueError: a tensor without a graph, or an unknown direction.
+        ValueError: a tensor without a graph, one to highlight that is not in it, or an unknown direction.
         ModuleNotFoundError: the package graphviz is missing.
 
     >>> import tinygrad_cnn as tg
     >>> a, b = tg.tensor(-4.0, requires_grad=True, name="a"), tg.tensor(2.0, requires_grad=True, name="b")
-    >>> c = tg.tanh(a * b)
-    >>> c.backward()
-    >>> picture = tg.viz.draw(c, values=True, gradients=True)
+    >>> c = a * b
+    >>> d = tg.tanh(c)
+    >>> d.backward()
+    >>> picture = tg.viz.draw(d, values=True, gradients=True)
     >>> print(picture.source.splitlines()[0])
     digraph computation {
+    >>> tg.viz.draw(d, highlight=[a, c, d]).source.count("penwidth=2.8")  # with × and tanh five nodes, and four edges
+    9
     """
-    if direction not in DIRECTIONS:
-        raise ValueError(f"draw: direction must be one of {', '.join(DIRECTIONS)} but is {direction!r}")
-    return digraph(describe(tensors, "draw"), values, gradients, direction, name)
+    roots = roots_of(tensors, "draw")
+    chosen = [highlight] if isinstance(highlight, Variable | Node) else list(highlight)
+    return digraph(describe(roots, "draw"), values, gradients, direction, name, _ids_of(chosen, roots))
+
+
+def _ids_of(chosen: list[Variable | Node], roots: list[Variable]) -> set[str]:
+    """The ids of tensors, or of their nodes, in the graph of these roots."""
+    ids = tensor_ids(roots) if chosen else {}
+    found = set()
+    for x in chosen:
+        if not isinstance(x, Variable | Node):
+            raise TypeError(f"draw: highlight expects tensors but got {type(x).__name__}")
+        node = x if isinstance(x, Node) else x.node
+        if node is None or node not in ids:
+            raise ValueError(f"draw: {x!r} can't be highlighted, since it is no part of the graph")
+        found.add(ids[node])
+    return found
 
 
 def digraph(
-    graph: Graph, values: bool = False, gradients: bool = False, direction: str = "LR", name: str = "computation"
+    graph: Graph,
+    values: bool = False,
+    gradients: bool = False,
+    direction: str = "LR",
+    name: str = "computation",
+    highlight: Collection[str] = (),
 ) -> Digraph:
-    """The DOT text of a described graph; arguments as `draw`."""
+    """The DOT text of a described graph; arguments as `draw`, with what to highlight by its ids.
+
+    Raises:
+        ValueError: an unknown direction.
+        ModuleNotFoundError: the package graphviz is missing.
+    """
+    if direction not in DIRECTIONS:
+        raise ValueError(f"draw: direction must be one of {', '.join(DIRECTIONS)} but is {direction!r}")
     try:
         from graphviz import Digraph, nohtml
     except ImportError as error:
@@ -96,14 +137,31 @@ def digraph(
         node_attr={**text, "margin": "0.06,0.03", "height": "0", "width": "0"},
         edge_attr={**text, "fontsize": "9", "fontcolor": labels.GREY, "color": "#52606d", "arrowsize": "0.6"},
     )
+    bold = {*highlight, *_operations_between(graph, highlight)}
     for node in graph.nodes:
-        if isinstance(node, TensorNode):
-            picture.node(node.id, **_tensor(node, values, gradients))
-        else:
-            picture.node(node.id, **_operation(node))
+        attributes = _tensor(node, values, gradients) if isinstance(node, TensorNode) else _operation(node)
+        if bold:
+            attributes = {**attributes, **_BOLD} if node.id in bold else _faded(attributes)
+        picture.node(node.id, **attributes)
     for edge in graph.edges:
-        picture.edge(edge.source, edge.target, **_edge(edge))
+        attributes = _edge(edge)
+        if bold:
+            is_bold = edge.source in bold and edge.target in bold
+            attributes = {**attributes, **(_BOLD_EDGE if is_bold else _FADED_EDGE)}
+        picture.edge(edge.source, edge.target, **attributes)
     return picture
+
+
+def _operations_between(graph: Graph, highlight: Collection[str]) -> set[str]:
+    """The operations that lead from one highlighted tensor to another."""
+    behind = {edge.target for edge in graph.edges if edge.source in highlight}
+    return {edge.source for edge in graph.edges if edge.target in highlight and edge.source in behind}
+
+
+def _faded(attributes: dict[str, str]) -> dict[str, str]:
+    """The look of a node that is not highlighted: its own text and border in one pale colour, on white."""
+    label = re.sub(r'(?<= color=")#\w+', PALE, attributes["label"])
+    return {**attributes, **_FADED, "fillcolor": "#ffffff", "label": label}
 
 
 def _tensor(node: TensorNode, values: bool, gradients: bool) -> dict[str, str]:
@@ -114,14 +172,16 @@ def _tensor(node: TensorNode, values: bool, gradients: bool) -> dict[str, str]:
     else:
         name = labels.printable(node.name or "")
         headings = [labels.bold(numbers.shortened(name, LONGEST_NAME))] if name else []
-        headings.append(labels.colored(kind_and_type))
-        if values:
+        headings += [labels.colored(kind_and_type)] if kind_and_type else []
+        headings += [labels.colored(numbers.shortened(remark, LONGEST_FORMULA)) for remark in node.remarks]
+        if values and node.value is not None:
             shown.append(("value", node.value, labels.INK))
     if gradients and node.gradient is not None:
         shown.append(("grad", node.gradient, labels.GRADIENT))
     about = [
         node.name,
-        f"{node.kind}, {kind_and_type}",
+        f"{node.kind}, {kind_and_type}" if kind_and_type else node.kind,
+        *node.remarks,
         labels.reason("value", node.value),
         labels.reason("gradient", node.gradient),
         node.line and f"recorded at {node.line}",
@@ -151,5 +211,6 @@ def _operation(node: OperationNode) -> dict[str, str]:
 
 
 def _edge(edge: Edge) -> dict[str, str]:
-    attributes = {"label": labels.edge(edge.label)} if edge.label else {}
+    end = "" if edge.label_at == "middle" else edge.label_at
+    attributes = {f"{end}label": labels.edge(edge.label, is_on_line=bool(end))} if edge.label else {}
     return attributes if edge.has_gradient else {**attributes, "style": "dashed"}

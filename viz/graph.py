@@ -36,10 +36,13 @@ class TensorNode:
         is_output: whether the graph was asked for from this tensor.
         name: the user's name, or None.
         shape: the shape of the value.
-        dtype: NumPy's name of the dtype; for objects of another arithmetic their type, such as "Fraction".
-        value: the array, number or object, or `Missing.NOT_KEPT` for a large one that the engine let go.
+        dtype: NumPy's name of the dtype; for objects of another arithmetic their type, such as "Fraction"; "" is not
+            shown.
+        value: the array, number or object, or `Missing.NOT_KEPT` for a large one that the engine let go; None where
+            there is none to show.
         gradient: likewise, `Missing.NOT_COMPUTED` where no backward walk came by, None for a constant.
         line: the user's line that made a result, recorded under `tg.debug()`, or None.
+        remarks: what else is worth a line, such as the formula of a scalar.
     """
 
     id: str
@@ -51,6 +54,7 @@ class TensorNode:
     value: Any
     gradient: Any
     line: str | None = None
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +87,14 @@ class Edge:
         target: the id of the node that it enters.
         label: the operand's name where the operation tells its operands apart, else "".
         has_gradient: whether a gradient flows back along it.
+        label_at: where the label stands: in the "middle", or near the "head" or the "tail".
     """
 
     source: str
     target: str
     label: str
     has_gradient: bool
+    label_at: Literal["middle", "head", "tail"] = "middle"
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +137,9 @@ def describe(tensors: Variable | Iterable[Variable], operation: str = "describe"
     >>> [(node.id, node.kind, node.name) for node in graph.tensors]
     [('t0', 'leaf', 'a'), ('t1', 'result', None), ('t2', 'constant', None), ('t3', 'result', None)]
     """
-    roots = _roots(tensors, operation)
-    recorded = nodes(*roots)
-    ids = {node: f"t{i}" for i, node in enumerate(recorded)}
+    roots = roots_of(tensors, operation)
+    ids = tensor_ids(roots)
+    recorded = list(ids)
     outputs = {root.node: root for root in roots}
     reached = {parent for node in recorded if node.gradient is not None for parent in node.parents}
     described: list[TensorNode | OperationNode] = []
@@ -162,14 +168,20 @@ def describe(tensors: Variable | Iterable[Variable], operation: str = "describe"
                 node.shape,
                 _dtype(node, value),
                 value,
-                _gradient(node, node in outputs or node in reached),
+                gradient_of(node, node in outputs or node in reached),
                 line,
             )
         )
     return Graph(tuple(described), tuple(edges))
 
 
-def _roots(tensors: Variable | Iterable[Variable], operation: str) -> list[Variable]:
+def tensor_ids(roots: Iterable[Variable]) -> dict[Node, str]:
+    """The ids that the description of a graph gives its tensors, in the order of their recording."""
+    return {node: f"t{i}" for i, node in enumerate(nodes(*roots))}
+
+
+def roots_of(tensors: Variable | Iterable[Variable], operation: str) -> list[Variable]:
+    """A tensor or several as a list, checked. Arguments and errors as `describe`."""
     roots = [tensors] if isinstance(tensors, Variable) or not isinstance(tensors, Iterable) else list(tensors)
     if not roots:
         raise ValueError(f"{operation}: expected a tensor or several but got none")
@@ -192,7 +204,7 @@ def _value(node: Node, output: Any) -> Any:
     return Missing.NOT_KEPT if tensor is None else tensor.data
 
 
-def _gradient(node: Node, is_reached: bool) -> Any:
+def gradient_of(node: Node, is_reached: bool) -> Any:
     """The gradient; a leaf may still hold that of a walk through another graph, so the walk must have `reached` it."""
     if not node.requires_grad:
         return None

@@ -59,9 +59,10 @@ def colored(text: str, color: str = GREY) -> str:
     return f'<font color="{color}">{plain(text)}</font>'
 
 
-def edge(text: str) -> str:
-    """The label of an edge, at a little distance from it."""
-    return f'<<table border="0" cellspacing="0" cellpadding="2"><tr><td>{plain(text)}</td></tr></table>>'
+def edge(text: str, is_on_line: bool = False) -> str:
+    """The label of an edge, at a little distance from it or, on white, on the line."""
+    ground = ' bgcolor="white"' if is_on_line else ""
+    return f'<<table border="0" cellspacing="0" cellpadding="2"{ground}><tr><td>{plain(text)}</td></tr></table>>'
 
 
 def table(headings: Iterable[str], rows: Iterable[Row] = ()) -> str:

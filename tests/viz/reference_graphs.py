@@ -71,6 +71,14 @@ def without_numbers():
     return tg.viz.draw([loss, features], direction="TB", name="no numbers")
 
 
+def highlighted_path():
+    a, b = parameter(-4.0, "a"), parameter(2.0, "b")
+    c = a * b
+    c.name = "c"
+    e = tg.tanh(c + a) * 2
+    return tg.viz.draw([e, c], values=True, highlight=[a, c, e])
+
+
 def hostile_names():
     names = ['"quoted" & <b>bold</b>', r"\N \G \\ \l {a|b}", "two\nlines\tand a tab", "Δ中文", "\x00\ud800", "n" * 99]
     return tg.viz.draw(tg.sum(tg.stack([parameter(float(i), name) for i, name in enumerate(names)])), values=True)
@@ -78,7 +86,15 @@ def hostile_names():
 
 GRAPHS = {
     draw.__name__: draw
-    for draw in (scalars, convolution_step, exact_convolution, second_order, without_numbers, hostile_names)
+    for draw in (
+        scalars,
+        convolution_step,
+        exact_convolution,
+        second_order,
+        without_numbers,
+        highlighted_path,
+        hostile_names,
+    )
 }
 
 

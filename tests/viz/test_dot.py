@@ -11,7 +11,7 @@ import pytest
 
 import tinygrad_cnn as tg
 from tests.viz.reference_graphs import GRAPHS, REFERENCES, parameter
-from tinygrad_cnn.viz.dot import digraph
+from tinygrad_cnn.viz.dot import HIGHLIGHT, PALE, digraph
 from tinygrad_cnn.viz.graph import Graph, TensorNode, describe
 
 pytest.importorskip("graphviz", reason="needs graphviz")
@@ -148,6 +148,61 @@ def test_kinds_differ_by_colour_and_by_border():
     colours = [look[1] for look in looks.values()]
     borders = [look[2:] for look in looks.values()]
     assert len(set(colours)) == len(set(borders)) == 4
+
+
+def looks(source):
+    """What is bold and what is pale: names of nodes, and edges as pairs."""
+    bold, pale = set(), set()
+    for line in source.splitlines():
+        if match := re.match(r"\t([to]\d+)(?: -> ([to]\d+))? \[", line):
+            chosen = bold if f'color="{HIGHLIGHT}"' in line else pale if f'color="{PALE}"' in line else None
+            if chosen is not None:
+                chosen.add(match[1] if match[2] is None else (match[1], match[2]))
+    return bold, pale
+
+
+def test_what_is_highlighted_and_what_is_not():
+    a, b = parameter(2.0, "a"), parameter(3.0, "b")
+    c = a * b  # t2 = o2(t0, t1)
+    d = c + b  # t3 = o3(t2, t1)
+    bold, pale = looks(tg.viz.draw(d, highlight=[a, c]).source)
+    assert bold == {"t0", "o2", "t2", ("t0", "o2"), ("o2", "t2")}
+    assert pale == {"t1", "t3", "o3", ("t1", "o2"), ("t2", "o3"), ("t1", "o3"), ("o3", "t3")}
+    bold, _ = looks(tg.viz.draw(d, highlight=d).source)  # alone: no operation leads from it to another
+    assert bold == {"t3"}
+    bold, _ = looks(tg.viz.draw(d, highlight=(x.node for x in (a, d))).source)  # two that are no neighbours
+    assert bold == {"t0", "t3"}
+    assert looks(tg.viz.draw(d).source) == (set(), set())
+
+
+def test_highlighting_stays_apart_in_grey():
+    def luminance(colour):
+        return sum(
+            share * int(colour[i : i + 2], 16) / 255 for share, i in ((0.2126, 1), (0.7152, 3), (0.0722, 5))
+        )
+
+    assert luminance(HIGHLIGHT) < 0.2
+    assert luminance(PALE) > 0.7
+    source = GRAPHS["highlighted_path"]().source
+    assert {re.search(r"penwidth=([\d.]+)", line)[1] for line in source.splitlines() if HIGHLIGHT in line} == {"2.8"}
+    assert {re.search(r"penwidth=([\d.]+)", line)[1] for line in source.splitlines() if PALE in line} == {"0.7"}
+
+
+def test_text_of_what_is_not_highlighted_is_pale():
+    a = parameter(2.0, "a")
+    z = tg.exp(a)
+    line = next(line for line in tg.viz.draw(z, values=True, highlight=z).source.splitlines() if "t0 [" in line)
+    assert set(re.findall(r'color="(#\w+)"', line)) <= {PALE, "#ffffff"}
+
+
+def test_what_can_not_be_highlighted():
+    a = parameter(2.0, "a")
+    with pytest.raises(ValueError, match=r"draw: Tensor\(.*\) can't be highlighted, since it is no part of the graph"):
+        tg.viz.draw(tg.exp(a), highlight=[a, parameter(1.0)])
+    with pytest.raises(ValueError, match="no part of the graph"):
+        tg.viz.draw(tg.exp(a), highlight=tg.tensor(1.0))
+    with pytest.raises(TypeError, match="draw: highlight expects tensors but got str"):
+        tg.viz.draw(tg.exp(a), highlight="a")
 
 
 @pytest.mark.parametrize("direction", ["LR", "TB", "RL", "BT"])

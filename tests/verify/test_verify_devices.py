@@ -8,6 +8,7 @@ from tests import standin
 from tests.operands import distinct, normals
 from tinygrad_cnn import backend
 from tinygrad_cnn.engine import primitive
+from tinygrad_cnn.verify.scalar_graph import scalar_graph
 
 # CuPy says so where only the CUDA libraries are installed, not the toolkit.
 pytestmark = pytest.mark.filterwarnings("ignore:CUDA path could not be detected")
@@ -47,6 +48,30 @@ def test_gradcheck(function, arrays, method):
     assert report, str(report)
     assert report[next(iter(report)).name].facts["method"].startswith(method)
     assert set(seen) == {"gpu:0"}
+
+
+@pytest.mark.parametrize(
+    ("function", "arrays"),
+    [
+        (lambda x, k: tg.relu(tg.conv2d(x, k, padding=1)), [normals((1, 2, 3, 3), 0), normals((2, 2, 2, 2), 1)]),
+        (lambda x: tg.max_pool2d(x, 2, ties="split"), [distinct((1, 2, 4, 4), 0)]),
+        (lambda x: tg.adaptive_max_pool2d(x, 3), [distinct((1, 2, 4, 4), 0)]),
+        (lambda x: x[tg.tensor([0, 2, 0], device="gpu")] * 2, [normals((3, 2), 0)]),
+        (lambda x: tg.batch_norm(x, None, None, training=True), [normals((4, 2), 0)]),
+        (lambda x: tg.dropout(x.to("cpu"), seed=1), [normals((4, 2), 0)]),
+        (lambda x: tg.cross_entropy(x, tg.tensor([0, 1, 1, 0], device="gpu")), [normals((4, 2), 0)]),
+        (lambda x: x * tg.tensor(3.0, device="gpu") + tg.tensor(np.ones(2)).to("gpu"), [normals((4, 2), 0)]),
+    ],
+)
+def test_scalar_graph(function, arrays):
+    leaves = on_gpu(*arrays)
+    z = function(*leaves)
+    graph = scalar_graph(z)
+    dz = tg.tensor(normals(z.shape, 5), device=z.device)
+    assert {x.device for x in graph.output.flat} == {"cpu"}
+    gradients = tg.grad(z, leaves, dz)
+    for actual, dx in zip(graph.gradients(dz).values(), gradients, strict=True):
+        np.testing.assert_allclose(actual, dx.to("cpu").numpy(), 1e-12, 1e-12)
 
 
 def test_kink_and_wrong_gradient():

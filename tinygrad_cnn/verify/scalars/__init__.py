@@ -1,0 +1,1 @@
+"""What a scalar graph is made of: its expansion from a tensor's graph, names, paths and formulas."""

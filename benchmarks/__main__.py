@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 import importlib
 
-NAMES = {"overhead": "scalar and small-tensor graphs, and the import, against PyTorch and NumPy"}
+NAMES = {
+    "overhead": "scalar and small-tensor graphs, and the import, against PyTorch and NumPy",
+    "verification": "check_rule over its default family, derive, scalar_graph",
+}
 
 
 def main() -> None:

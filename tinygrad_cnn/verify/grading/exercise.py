@@ -86,7 +86,7 @@ class Exercise:
             present = {argument: given[own] for argument, (own, _) in functions.items() if own in given}
             report = check_rule(operation, present, cases, arithmetic, seed)
             checks = [replace(report[argument], name=functions[argument][0]) for argument in present]
-            return Report(report.title, tuple(map(_failed_where_it_changed_something, checks)), report.notes)
+            return Report(report.title, tuple(map(_as_homework, checks)), report.notes)
 
         return cls(name, title, statement, dict(functions.values()), check, points, is_automatic, uses)
 
@@ -127,10 +127,15 @@ class Exercise:
         return cls(name, title, statement, {own: arguments}, check, points, is_automatic)
 
 
-def _failed_where_it_changed_something(check: Check) -> Check:
-    """A right rule that spoils what others get is wrong in a homework."""
-    if check.passed and isinstance(check, RuleCheck) and check.changed:
+def _as_homework(check: Check) -> Check:
+    """The check of a rule as a homework's: a right rule that spoils what others get is wrong."""
+    if not isinstance(check, RuleCheck):
+        return check
+    if check.passed and check.changed:
         return replace(check, passed=False, message=f"{check.message}, but it changes what it was given")
+    problem = check.counterexample and check.counterexample.problem
+    if problem and check.failed == check.cases:  # it never gave anything
+        return replace(check, message=problem, facts={})
     return check
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from tinygrad_cnn.verify.grading.exercise import Exercise
 from tinygrad_cnn.verify.grading.failures import Failure
 from tinygrad_cnn.verify.grading.limits import Limits
-from tinygrad_cnn.verify.grading.process import Outcome, run
+from tinygrad_cnn.verify.grading.process import Outcome, Output, run
 from tinygrad_cnn.verify.grading.registry import exercises
 from tinygrad_cnn.verify.grading.rendering import FunctionResult, pieces
 from tinygrad_cnn.verify.grading.results import ExerciseResult, Grade
@@ -54,7 +54,8 @@ def grade(
         chosen = [e for e in known.values() if e.is_automatic and set(e.functions) & set(defined)]
         if not chosen:
             return Grade(path.name, (), _nothing_to_grade(defined, known.values()), limits)
-    return Grade(path.name, tuple(_graded(exercise, path, limits, own) for exercise in chosen), None, limits)
+    grader = _Grader(path, limits, own)
+    return Grade(path.name, tuple(map(grader.graded, chosen)), None, limits)
 
 
 def _similar(name: str, known: Iterable[str]) -> str:
@@ -70,45 +71,55 @@ def _nothing_to_grade(defined: Sequence[str], known: Iterable[Exercise]) -> str:
     return f"the file has none of the functions of an exercise; {has}{meant}"
 
 
-def _graded(exercise: Exercise, path: Path, limits: Limits, own: Path | None) -> ExerciseResult:
-    """Judge an exercise, leaving out the functions that end the process, one after the other."""
-    results: dict[str, FunctionResult] = {}
-    outcomes: list[Outcome] = []
+class _Grader:
+    """Judges one file, exercise by exercise."""
 
-    def judge(names: Sequence[str]) -> Failure | None:
-        outcomes.append(outcome := run(path, limits, exercise.name, names, own))
-        if outcome.failure is None:
-            for one in outcome.answers["report"]["checks"]:
-                results[one["name"]] = FunctionResult.of(one, exercise.points)
-        return outcome.failure
+    def __init__(self, path: Path, limits: Limits, own: Path | None) -> None:
+        self._path, self._limits, self._own = path, limits, own
+        self._endless: Failure | None = None  # the file itself does not end, which takes its time only once
 
-    def fail(names: Sequence[str], failure: Failure) -> None:
-        for name in names:
-            check = Check(name, False, failure.message)
-            results[name] = FunctionResult.of(pieces(check), exercise.points, failure.kind)
+    def graded(self, exercise: Exercise) -> ExerciseResult:
+        """Judge an exercise, leaving out the functions that end the process, one after the other."""
+        outcomes: list[Outcome] = []
+        results = self._results(exercise, outcomes)
+        said = [answer for outcome in outcomes for answer in outcome.answers.values()]
+        notes = dict.fromkeys(note for answer in said for note in answer.get("notes", []))
+        functions = tuple(results[name] for name in exercise.functions)
+        output = outcomes[0].output if outcomes else Output()
+        seconds = sum(outcome.seconds for outcome in outcomes)
+        return ExerciseResult(exercise.name, exercise.title, functions, tuple(notes), output, seconds)
 
-    waiting = list(exercise.functions)
-    while waiting and (failure := judge(waiting)):
-        if failure.stage == "loading" or len(waiting) == 1:
-            fail(waiting, failure)
-            break
-        if failure.function in waiting:
-            fail([failure.function], failure)
-            waiting.remove(failure.function)
-        else:  # nobody knows which function it was
-            for name in waiting:
-                if alone := judge([name]):
-                    fail([name], alone)
-            break
-    notes: dict[str, None] = {}
-    for outcome in outcomes:
-        for event in ("loaded", "report"):
-            notes |= dict.fromkeys(outcome.answers.get(event, {}).get("notes", []))
-    return ExerciseResult(
-        exercise.name,
-        exercise.title,
-        tuple(results[name] for name in exercise.functions),
-        tuple(notes),
-        outcomes[0].output,
-        sum(outcome.seconds for outcome in outcomes),
-    )
+    def _results(self, exercise: Exercise, outcomes: list[Outcome]) -> dict[str, FunctionResult]:
+        results: dict[str, FunctionResult] = {}
+
+        def judge(names: Sequence[str]) -> Failure | None:
+            if self._endless:
+                return self._endless
+            outcome = run(self._path, self._limits, exercise.name, names, self._own)
+            outcomes.append(outcome)
+            if outcome.failure is None:
+                for one in outcome.answers["report"]["checks"]:
+                    results[one["name"]] = FunctionResult.of(one, exercise.points)
+            elif (outcome.failure.stage, outcome.failure.kind) == ("loading", "timeout"):
+                self._endless = outcome.failure
+            return outcome.failure
+
+        def fail(names: Sequence[str], failure: Failure) -> None:
+            for name in names:
+                check = Check(name, False, failure.message)
+                results[name] = FunctionResult.of(pieces(check), exercise.points, failure.kind)
+
+        waiting = list(exercise.functions)
+        while waiting and (failure := judge(waiting)):
+            if failure.stage == "loading" or len(waiting) == 1:
+                fail(waiting, failure)
+                break
+            if failure.function in waiting:
+                fail([failure.function], failure)
+                waiting.remove(failure.function)
+            else:  # nobody knows which function it was
+                for name in waiting:
+                    if alone := judge([name]):
+                        fail([name], alone)
+                break
+        return results

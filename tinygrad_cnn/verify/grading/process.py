@@ -124,6 +124,7 @@ def _start(place: Path) -> subprocess.Popen[bytes]:
     environment |= {name: str(place) for name in ("HOME", "USERPROFILE", "TMPDIR", "TEMP", "TMP", "MPLCONFIGDIR")}
     # A thread pool would take address space for each core, and a window would wait for a hand to close it.
     environment |= {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM")}
+    environment["MALLOC_ARENA_MAX"] = "1"  # glibc would reserve 64 MB of address space for each thread
     environment["MPLBACKEND"] = "Agg"
     return subprocess.Popen(
         [sys.executable, "-P", "-B", "-X", "utf8", "-c", _START],

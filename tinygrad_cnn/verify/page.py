@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from html import escape
 from typing import Any
 
 from tinygrad_cnn.verify import excerpt
+from tinygrad_cnn.verify.content import Arrays, Comparison, Facts, Paragraph, Part
 
 MOST_COLUMNS = 12
 MOST_ROWS = 24
 MOST_MATRICES = 6
+MOST_GIVEN = 12
 MOST_ENTRIES = 40
 
 STYLE = """
@@ -24,6 +28,12 @@ STYLE = """
 .tg-report article { border-top: 1px solid var(--line); padding: .9rem 0; }
 .tg-report.passed h1 b, .tg-report .passed b { color: var(--good); }
 .tg-report.failed h1 b, .tg-report .failed b { color: var(--bad); }
+.tg-report article.passed { display: flex; flex-wrap: wrap; align-items: baseline; gap: 0 .8rem; padding: .25rem 0; }
+.tg-report article.passed p { margin: 0; }
+.tg-report .tag { border: 1px solid currentColor; border-radius: 1rem; padding: 0 .6rem; color: var(--bad);
+  font-size: .9rem; white-space: nowrap; }
+.tg-report .formula { border-left: 3px solid var(--line); padding-left: .8rem; margin: .5rem 0; font-style: italic; }
+.tg-report .case { margin-top: .8rem; font-weight: 600; }
 .tg-report .note, .tg-report dl, .tg-report caption { color: var(--faint); font-size: .9rem; }
 .tg-report dl { display: grid; grid-template-columns: max-content 1fr; gap: 0 .8rem; margin: .4rem 0; }
 .tg-report dd { margin: 0; }
@@ -72,57 +82,93 @@ def _kind(judged: Any) -> str:
 
 
 def article(check: Any, level: int = 2) -> str:
-    """One check as a part of a page, under a heading of that level."""
+    """One check as a part of a page, under a heading of that level; one that passed is a line."""
     heading = f"<h{level}>{escape(check.name)}: <b>{_kind(check)}</b></h{level}>"
-    parts = [f'<article class="{_kind(check)}">', heading]
-    parts.append(f"<p>{escape(check.message)}</p>")
-    facts = "".join(f"<dt>{escape(label)}</dt><dd>{escape(_text(value))}</dd>" for label, value in check.facts.items())
-    if facts:
-        parts.append(f"<dl>{facts}</dl>")
-    parts += [f'<p class="note">{escape(note)}</p>' for note in check.notes]
-    if not check.passed and check.wrong is not None and check.wrong.any():
-        parts.append(_arrays(check))
+    message = escape(check.message)
+    for tag in check.tags:
+        message = message.replace(escape(tag), f'<span class="tag">{escape(tag)}</span>')
+    parts = [f'<article class="{_kind(check)}">', heading, f"<p>{message}</p>"]
+    parts += [_part(part, check.passed) for part in check.parts()]
     return "\n".join([*parts, "</article>"])
+
+
+def _part(part: Part, is_passed: bool) -> str:
+    match part:
+        case Paragraph(text, "text"):
+            return f"<p>{escape(text)}</p>"
+        case Paragraph(text, kind):
+            return f'<p class="{kind}">{escape(text)}</p>'
+        case Facts(values):
+            if is_passed:
+                facts = "; ".join(f"{label}: {_text(value)}" for label, value in values.items())
+                return f'<p class="note">{escape(facts)}</p>'
+            items = (f"<dt>{escape(label)}</dt><dd>{escape(_text(value))}</dd>" for label, value in values.items())
+            return f"<dl>{''.join(items)}</dl>"
+        case Arrays(arrays):
+            return _arrays(arrays)
+        case Comparison():
+            return _comparison(part)
 
 
 def _text(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _arrays(check: Any) -> str:
-    shown = list(excerpt.matrices(check))
-    rows, columns = shown[0][1].shape
-    if rows > MOST_ROWS or columns > MOST_COLUMNS:
-        return _entries(check)
-    parts = [_matrices(check, label, positions) for label, positions in shown[:MOST_MATRICES]]
+def _arrays(arrays: Mapping[str, Any]) -> str:
+    tables, hidden = [], []
+    for name, array in arrays.items():
+        grids = excerpt.grids(name, array)
+        if _is_large(grids[0]):
+            hidden.append(f"{name} is too large to be shown")
+            continue
+        tables += map(_table, grids[:MOST_GIVEN])
+        if len(grids) > MOST_GIVEN:
+            hidden.append(f"{name} has {len(grids) - MOST_GIVEN} more matrices")
+    notes = "".join(f'<p class="note">{escape(note)}</p>' for note in hidden)
+    return f'<div class="arrays">{"".join(tables)}</div>{notes}'
+
+
+def _comparison(comparison: Comparison) -> str:
+    """Expected, actual and difference as tables, or the worst entries as one."""
+    if comparison.wrong is None:
+        return _arrays(excerpt.of_different_shapes(comparison))
+    shown = excerpt.compared(comparison)
+    if _is_large(shown[0][1][0]):
+        return _entries(comparison)
+    parts = []
+    for label, triple in shown[:MOST_MATRICES]:
+        named = [replace(grid, title=f"{grid.title} {label}".rstrip()) for grid in triple]
+        parts.append(f'<div class="arrays compared">{"".join(map(_table, named))}</div>')
     if len(shown) > MOST_MATRICES:
         parts.append(f'<p class="note">and {len(shown) - MOST_MATRICES} more with wrong entries</p>')
     return "\n".join(parts)
 
 
-def _matrices(check: Any, label: str, positions: Any) -> str:
-    """Expected, actual and difference as three tables."""
-    marks = [' class="wrong"' if check.wrong.flat[i] else "" for i in positions.flat]
-    tables = []
-    columns = excerpt.columns(check, positions.ravel().tolist())
-    for title, cells in zip(("expected", "actual", "difference"), columns, strict=True):
-        marked = marks if title != "expected" else [""] * len(cells)
-        tagged = [f"<td{mark}>{escape(cell)}</td>" for mark, cell in zip(marked, cells, strict=True)]
-        starts = range(0, len(cells), positions.shape[1])
-        rows = "".join(f"<tr>{''.join(tagged[i : i + positions.shape[1]])}</tr>" for i in starts)
-        tables.append(f"<table><caption>{title} {escape(label)}</caption>{rows}</table>")
-    return f'<div class="arrays">{"".join(tables)}</div>'
+def _is_large(grid: excerpt.Grid) -> bool:
+    return len(grid.rows) > MOST_ROWS or len(grid.rows[0]) > MOST_COLUMNS
 
 
-def _entries(check: Any) -> str:
+def _table(grid: excerpt.Grid) -> str:
+    rows = []
+    for i, row in enumerate(grid.rows):
+        marks = grid.wrong[i] if grid.wrong else (False,) * len(row)
+        cells = [
+            f'<td class="wrong">{escape(cell)}</td>' if wrong else f"<td>{escape(cell)}</td>"
+            for cell, wrong in zip(row, marks, strict=True)
+        ]
+        rows.append(f"<tr>{''.join(cells)}</tr>")
+    return f"<table><caption>{escape(grid.title)}</caption>{''.join(rows)}</table>"
+
+
+def _entries(comparison: Comparison) -> str:
     """The worst entries as one table."""
-    positions = excerpt.worst(check, MOST_ENTRIES)
-    count = int(check.wrong.sum())
+    positions = excerpt.worst(comparison, MOST_ENTRIES)
+    count = int(comparison.wrong.sum())
     caption = f"the worst {len(positions)} of {count} wrong entries" if count > len(positions) else "the wrong entries"
     rows = "".join(
-        f'<tr><td>{excerpt.index(check.wrong.shape, i)}</td><td>{escape(e)}</td><td class="wrong">{escape(a)}</td>'
+        f'<tr><td>{excerpt.index(comparison.wrong.shape, i)}</td><td>{escape(e)}</td><td class="wrong">{escape(a)}</td>'
         f'<td class="wrong">{escape(d)}</td></tr>'
-        for i, e, a, d in zip(positions, *excerpt.columns(check, positions), strict=True)
+        for i, e, a, d in zip(positions, *excerpt.columns(comparison, positions), strict=True)
     )
-    head = "".join(f'<th scope="col">{title}</th>' for title in ("index", "expected", "actual", "difference"))
+    head = "".join(f'<th scope="col">{escape(title)}</th>' for title in ("index", *comparison.titles))
     return f'<div class="arrays"><table><caption>{caption}</caption><tr>{head}</tr>{rows}</table></div>'

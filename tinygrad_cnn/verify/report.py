@@ -16,6 +16,7 @@ import numpy as np
 
 from tinygrad_cnn import backend
 from tinygrad_cnn.tensor import Tensor
+from tinygrad_cnn.verify.content import Comparison, Facts, Paragraph, Part
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,6 +80,23 @@ class Check:
     def error(self) -> Any:
         """The largest absolute difference."""
         return None if self.difference is None else largest(self.difference)
+
+    @property
+    def tags(self) -> tuple[str, ...]:
+        """The names in the message that stand in a catalogue."""
+        return ()
+
+    def parts(self) -> list[Part]:
+        """What stands below the message in a text or on a page."""
+        parts: list[Part] = [Facts(self.facts)] if self.facts else []
+        return [*parts, *map(Paragraph, self.notes), *self.comparison(self.name)]
+
+    def comparison(self, name: str, labels: tuple[str, str] = ("expected", "actual")) -> list[Part]:
+        """The arrays that were compared, where they differ."""
+        differ = self.wrong.any() if self.wrong is not None else self.expected is not None and self.actual is not None
+        if self.passed or not differ:
+            return []
+        return [Comparison(name, labels, self.expected, self.actual, self.difference, self.wrong)]
 
     def to_dict(self) -> dict[str, Any]:
         """The check in JSON's types: arrays as nested lists, fractions and numbers that are not finite as text."""
@@ -204,7 +222,8 @@ class Report:
         suites = ElementTree.Element("testsuites", counts)
         suite = ElementTree.SubElement(suites, "testsuite", counts | {"errors": "0", "skipped": "0"})
         for check in self.checks:
-            case = ElementTree.SubElement(suite, "testcase", classname=legal_xml(self.title), name=legal_xml(check.name))
+            named = {"classname": legal_xml(self.title), "name": legal_xml(check.name)}
+            case = ElementTree.SubElement(suite, "testcase", named)
             if check.passed:
                 ElementTree.SubElement(case, "system-out").text = legal_xml("\n".join([check.message, *check.notes]))
             else:

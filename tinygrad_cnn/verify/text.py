@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Mapping
+from itertools import zip_longest
 from typing import Any
 
 from tinygrad_cnn.verify import excerpt
+from tinygrad_cnn.verify.content import Arrays, Comparison, Facts, Paragraph, Part
 
 WIDTH = 80
 MOST_ROWS = 16
 MOST_MATRICES = 3
+MOST_GIVEN = 8
 MOST_ENTRIES = 10
+BETWEEN = "   "
 
 
 def render(report: Any) -> str:
@@ -45,13 +50,25 @@ def block(name: str, passed: bool, message: str, below: list[str], widest: int) 
 
 def details(check: Any, width: int = WIDTH - 10) -> list[str]:
     """What stands below a check's message: facts, notes, and the arrays of one that failed."""
-    facts = [f"{label}: {_text(value)}" for label, value in check.facts.items()]
-    lines = wrapped("; ".join(facts), "", "  ", width) if facts else []
-    for note in check.notes:
-        lines += wrapped(note, "", "  ", width)
-    if not check.passed and check.wrong is not None and check.wrong.any():
-        lines += ["", *_arrays(check, width)]
-    return lines
+    return [line for part in check.parts() for line in _part(part, width)]
+
+
+def _part(part: Part, width: int) -> list[str]:
+    match part:
+        case Paragraph(text, "formula"):
+            return wrapped(text, "  ", "    ", width)
+        case Paragraph(text, "text"):
+            return wrapped(text, "", "", width)
+        case Paragraph(text, "case"):
+            return ["", *wrapped(text, "", "  ", width)]
+        case Paragraph(text):
+            return wrapped(text, "", "  ", width)
+        case Facts(values):
+            return wrapped("; ".join(f"{label}: {_text(value)}" for label, value in values.items()), "", "  ", width)
+        case Arrays(arrays):
+            return ["", *_arrays(arrays, width)]
+        case Comparison():
+            return ["", *_comparison(part, width)]
 
 
 def _text(value: Any) -> str:
@@ -65,46 +82,88 @@ def wrapped(text: str, first: str, others: str, width: int = WIDTH) -> list[str]
     return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
 
 
-def _arrays(check: Any, width: int) -> list[str]:
-    """Expected, actual and difference side by side where they fit, else the worst entries, one a line."""
-    shown = list(excerpt.matrices(check))
-    if shown[0][1].shape[0] > MOST_ROWS:
-        return _entries(check)
+def _arrays(arrays: Mapping[str, Any], width: int) -> list[str]:
+    """Arrays side by side, in as many bands as it takes."""
+    blocks, hidden = [], []
+    for name, array in arrays.items():
+        grids = excerpt.grids(name, array)
+        shown = [_block(grid) for grid in grids[:MOST_GIVEN]]
+        if max(map(len, shown)) > MOST_ROWS + 1 or max(len(block[0]) for block in shown) > width:
+            hidden.append(f"{name} is too large to be shown")
+            continue
+        blocks += shown
+        if len(grids) > MOST_GIVEN:
+            hidden.append(f"{name} has {len(grids) - MOST_GIVEN} more matrices")
+    return [*_bands(blocks, width), *hidden]
+
+
+def _comparison(comparison: Comparison, width: int) -> list[str]:
+    """Expected, actual and difference side by side or one below the other, else the worst entries, one a line."""
+    if comparison.wrong is None:
+        return _arrays(excerpt.of_different_shapes(comparison), width)
+    shown = excerpt.compared(comparison)
     lines: list[str] = []
-    for label, positions in shown[:MOST_MATRICES]:
-        block = _side_by_side(check, positions)
-        if max(map(len, block)) > width:
-            return _entries(check)
-        lines += [f"{check.name}{label}", *block] if label else block
+    for label, triple in shown[:MOST_MATRICES]:
+        blocks = [_block(grid) for grid in triple]
+        if len(blocks[0]) > MOST_ROWS + 1 or max(len(block[0]) for block in blocks) > width:
+            return _entries(comparison, width)
+        if lines and sum(len(block[0]) for block in blocks) + 2 * len(BETWEEN) > width:
+            lines.append("")
+        lines += [f"{comparison.name}{label}"] if label else []
+        lines += _bands(blocks, width, all_or_none=True)
     if len(shown) > MOST_MATRICES:
         lines.append(f"and {len(shown) - MOST_MATRICES} more with wrong entries")
     return lines
 
 
-def _side_by_side(check: Any, positions: Any) -> list[str]:
-    marks = ["*" if check.wrong.flat[i] else "" for i in positions.flat]
-    parts = []
-    columns = excerpt.columns(check, positions.ravel().tolist())
-    for title, cells in zip(("expected", "actual", "difference"), columns, strict=True):
-        if title != "expected":
-            cells = [mark + cell for mark, cell in zip(marks, cells, strict=True)]
-        each = max(map(len, cells))
-        starts = range(0, len(cells), positions.shape[1])
-        rows = [" ".join(cell.rjust(each) for cell in cells[i : i + positions.shape[1]]) for i in starts]
-        column = [title, *rows]
-        wide = max(map(len, column))
-        parts.append([line.ljust(wide) for line in column])
-    return ["   ".join(line).rstrip() for line in zip(*parts, strict=True)]
+def _block(grid: excerpt.Grid) -> list[str]:
+    """A matrix below its title, in lines of one length; a star marks a wrong entry."""
+    cells = [list(row) for row in grid.rows]
+    for i, row in enumerate(grid.wrong):
+        cells[i] = [f"*{cell}" if wrong else cell for cell, wrong in zip(cells[i], row, strict=True)]
+    each = max(len(cell) for row in cells for cell in row)
+    lines = [grid.title, *(" ".join(cell.rjust(each) for cell in row) for row in cells)]
+    wide = max(map(len, lines))
+    return [line.ljust(wide) for line in lines]
 
 
-def _entries(check: Any) -> list[str]:
-    positions = excerpt.worst(check, MOST_ENTRIES)
-    count = int(check.wrong.sum())
-    rows = [("index", "expected", "actual", "difference")]
-    indices = [f"*{excerpt.index(check.wrong.shape, i)}" for i in positions]
-    rows += zip(indices, *excerpt.columns(check, positions), strict=True)
-    widths = [max(len(row[i]) for row in rows) for i in range(4)]
-    lines = ["   ".join(cell.ljust(wide) for cell, wide in zip(row, widths, strict=True)).rstrip() for row in rows]
+def _bands(blocks: list[list[str]], width: int, all_or_none: bool = False) -> list[str]:
+    """Blocks side by side as far as they fit, the others below; or each below the other where not all fit."""
+    bands: list[list[list[str]]] = []
+    all_fit = sum(len(block[0]) + len(BETWEEN) for block in blocks) - len(BETWEEN) <= width
+    used = width
+    for block in blocks:
+        if used + len(BETWEEN) + len(block[0]) > width or (all_or_none and not all_fit):
+            bands.append([])
+            used = -len(BETWEEN)
+        bands[-1].append(block)
+        used += len(BETWEEN) + len(block[0])
+    lines: list[str] = []
+    for band in bands:
+        lines += [""] if lines else []
+        rows = zip_longest(*band)
+        for row in rows:
+            cells = [line or " " * len(block[0]) for line, block in zip(row, band, strict=True)]
+            lines.append(BETWEEN.join(cells).rstrip())
+    return lines
+
+
+def _entries(comparison: Comparison, width: int) -> list[str]:
+    positions = excerpt.worst(comparison, MOST_ENTRIES)
+    count = int(comparison.wrong.sum())
+    titles = ("index", *comparison.titles)
+    indices = [f"*{excerpt.index(comparison.wrong.shape, i)}" for i in positions]
+    rows = list(zip(indices, *excerpt.columns(comparison, positions), strict=True))
+    widths = [max(len(row[i]) for row in [titles, *rows]) for i in range(4)]
+    if sum(widths) + 3 * len(BETWEEN) <= width:
+        table = [titles, *rows]
+        lines = [BETWEEN.join(cell.ljust(wide) for cell, wide in zip(row, widths, strict=True)) for row in table]
+    else:  # formulas
+        lines = []
+        for index, *cells in rows:
+            lines.append(index)
+            for title, cell in zip(comparison.titles, cells, strict=True):
+                lines += textwrap.wrap(f"{title}: {cell}", width, initial_indent="  ", subsequent_indent="    ")
     if count > len(positions):
         lines.append(f"the worst {len(positions)} of {count}")
-    return lines
+    return [line.rstrip() for line in lines]

@@ -15,17 +15,17 @@ from tinygrad_cnn.verify import tracing
 from tinygrad_cnn.verify.catalogue import OPERATIONS
 from tinygrad_cnn.verify.catalogue.operation import Case
 from tinygrad_cnn.verify.report import Check, Report
-from tinygrad_cnn.verify.rules.arguments import RuleArguments, UnknownArgumentError
+from tinygrad_cnn.verify.rules.arguments import RuleArguments, UnknownArgumentError, parameters_of
 from tinygrad_cnn.verify.rules.cases import Known, candidates, given_cases
 from tinygrad_cnn.verify.rules.diagnosis import Detective
 from tinygrad_cnn.verify.rules.forward import Forward
 from tinygrad_cnn.verify.rules.remarks import remarks
-from tinygrad_cnn.verify.rules.result import Counterexample, RuleCheck
+from tinygrad_cnn.verify.rules.result import EXACT, Counterexample, RuleCheck
 from tinygrad_cnn.verify.rules.shrink import smallest
 from tinygrad_cnn.verify.rules.trials import Point, Points, Rule, has_value_of
 
 ARITHMETICS = ("auto", "exact", "float64", "symbolic")
-WORDS = {"exact": "exact fractions", "float64": "float64", "symbolic": "symbols"}
+WORDS = {"exact": EXACT, "float64": "float64", "symbolic": "symbols"}
 
 FEWEST_POINTS = 6
 """Of fewer cases, several points are drawn of each."""
@@ -142,10 +142,11 @@ class _Examination:
                     tied = [replace(case, data="ties") for case in given if k.operation.conventions and not case.given]
                     return k, own + self._drawn(k, tied)
             return None, points
+        asked = self._asked() if known and known[0].operation.function is self._function else None
         refusals: list[Exception] = []
         differing: tuple[Known, tuple[Case, ...]] | None = None
         for k in known:
-            family = tuple(k.theirs(case) for case in k.operation.cases if k.suits(case) and self._is_fit(case))
+            family = tuple(k.theirs(case) for case in k.operation.cases if k.suits(case, asked) and self._is_fit(case))
             family *= -(-FEWEST_POINTS // len(family)) if family else 1
             refused = len(refusals)
             if family and (points := self._confirmed(k, family, refusals)):
@@ -163,6 +164,11 @@ class _Examination:
             f"check_rule: which cases suit {self._forward.title}({', '.join(self._forward.names)}) is not known{why}; "
             'give them: cases=[{"X": (3, 3), "K": (2, 2), "stride": 1}, ...]'
         ) from (refusals[0] if refusals else None)
+
+    def _asked(self) -> set[str] | None:
+        """The names that the rules ask for; None where one takes whatever there is."""
+        names = {p.name for rule in self._rules.values() for p in parameters_of(rule)}
+        return None if "cache" in names else names
 
     def _is_fit(self, case: Case) -> bool:
         """Whether the case suits the arithmetic: symbols have no order, and formulas in many of them take long."""
@@ -242,36 +248,34 @@ class _Examination:
         if not rule.exact:
             facts["tolerance"] = max(trial.tolerance for trial in trials)
         changed = tuple(sorted({name for trial in trials for name in trial.changed}))
-        notes = self._rule_notes(rule, changed)
+        notes = tuple(self._rule_notes(rule, changed))
+        label = key if key != operand else f"d{key}"
+        common: dict[str, Any] = {
+            "label": label, "formula": formula, "cases": len(trials), "changed": changed, "facts": facts, "notes": notes,
+        }  # fmt: skip
+        count = f"{len(trials)} cases"
+        every = f"all {count}" if len(trials) > 1 else "the one case"
         if not failed:
             equal = "exactly the gradient" if rule.exact else "the gradient, within the tolerance,"
-            count = f"all {len(trials)} cases" if len(trials) > 1 else "the one case"
-            return RuleCheck(
-                key, True, f"{equal} in {count}", facts=facts, notes=tuple(notes), formula=formula, cases=len(trials),
-                changed=changed, derive=self._derivation(operand, points[0]),
-            )  # fmt: skip
-        detective = Detective(operand, f"d{key.removeprefix('d')}", self._known, trials)
+            return RuleCheck(key, True, f"{equal} in {every}", derive=self._derivation(operand, points[0]), **common)
+        detective = Detective(operand, label, self._known, trials)
         diagnosis = detective.diagnosis()
         shown = smallest(rule, makes, self._known, self._arithmetic, failed, detective.is_shown_by)
         counterexample = Counterexample(
             dict(shown.point.operands), dict(shown.point.constants), shown.point.dz, shown.expected, shown.actual,
-            shown.wrong, shown.problem,
+            shown.wrong, shown.problem, self._defaults(),
         )  # fmt: skip
-        message = f"wrong in {len(failed)} of {len(trials)} case{'s' * (len(trials) > 1)}"
+        where = f"in {len(failed)} of {count}" if len(failed) < len(trials) else f"in {every}"
+        message = f"wrong {where}"
         if all(trial.problem for trial in failed):
-            message = f"{message}: {shown.problem}"
+            message = f"no result {where}: {shown.problem}"
         elif diagnosis:
             message = f"{message}: {diagnosis.name}"
-        if diagnosis:
-            notes.insert(0, diagnosis.explanation)
-        else:
-            notes = [*remarks(operand, trials), *notes]
         return RuleCheck(
-            key, False, message, facts=facts, notes=tuple(notes), formula=formula, cases=len(trials),
-            failed=len(failed), changed=changed, diagnosis=diagnosis, counterexample=counterexample,
-            derive=self._derivation(operand, failed[0].point),
-            tolerance=shown.tolerance, expected=shown.expected, actual=shown.actual,
-            difference=None if shown.wrong is None else shown.difference, wrong=shown.wrong,
+            key, False, message, failed=len(failed), diagnosis=diagnosis, counterexample=counterexample,
+            remarks=() if diagnosis else tuple(remarks(operand, trials, self._known)), tolerance=shown.tolerance,
+            expected=shown.expected, actual=shown.actual, difference=None if shown.wrong is None else shown.difference,
+            wrong=shown.wrong, derive=self._derivation(operand, failed[0].point), **common,
         )  # fmt: skip
 
     def _derivation(self, operand: str, point: Point) -> Callable[[], Any] | None:
@@ -298,13 +302,19 @@ class _Examination:
 
         return derive
 
+    def _defaults(self) -> dict[str, Any]:
+        """The defaults of the forward's options, else those of the operation."""
+        known = self._known
+        theirs = {name: known.operation.defaults.get(own) for name, own in known.names.items()} if known else {}
+        return {**theirs, **self._forward.defaults}
+
     @staticmethod
     def _rule_notes(rule: Rule, changed: tuple[str, ...]) -> list[str]:
         notes = []
         if rule.reason:
-            notes.append(f"run on float64, since on fractions {rule.reason}")
+            notes.append(f"Run on float64, since on fractions {rule.reason}.")
         if changed:
-            notes.append(f"it changes its argument{'s' * (len(changed) > 1)} {', '.join(changed)}: work on a copy")
+            notes.append(f"It changes its argument{'s' * (len(changed) > 1)} {', '.join(changed)}: work on a copy.")
         return notes
 
 

@@ -217,6 +217,6 @@ class Detective:
         formula = self._known.operation.formulas.get(self._own) if self._known else None
         count = "this mistake" if len(mistakes) == 1 else "these two mistakes"
         sentences = [f"Your {self._label} equals the rule with {count}.", *(m.explanation for m in mistakes)]
-        if formula:
-            sentences.append(f"See formula {formula}." if formula.startswith("(") else f"The rule is {formula}.")
+        if formula and formula.startswith("("):
+            sentences.append(f"See formula {formula.partition(' ')[0]}.")
         return Diagnosis(" + ".join(m.name for m in mistakes), " ".join(sentences), mistakes)

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.verify.excerpt import number
+from tinygrad_cnn.verify.rules.cases import Known
 from tinygrad_cnn.verify.rules.trials import Trial, agree
 
 MOST = 3
 """So many sentences are told, the most telling first."""
 
 
-def remarks(name: str, trials: list[Trial]) -> list[str]:
+def remarks(name: str, trials: list[Trial], known: Known | None = None) -> list[str]:
     """Sentences on where the rule is right and where it is wrong."""
     with_arrays = [trial for trial in trials if trial.actual is not None]
     failed = [trial for trial in with_arrays if not trial.passed]

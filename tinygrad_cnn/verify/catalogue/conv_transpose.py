@@ -333,7 +333,7 @@ def _operation(n: int, name: str, function: Callable[..., Any]) -> Operation:
         },
         defaults={"stride": 1, "padding": 0, "output_padding": 0, "groups": 1, "dilation": 1},
         cases=family(n),
-        layouts=convolution.layouts(),
+        layouts=convolution.layouts(n),
         rules={"x": input_gradient, "weight": kernel_gradient, "bias": bias_gradient},
         formulas=FORMULAS,
         mistakes=convolution_mistakes.on_axes(mistakes, n),

@@ -90,14 +90,25 @@ def family(n: int) -> tuple[Case, ...]:
     )
 
 
-def layouts() -> tuple[Layout, ...]:
-    """A batch, one image, one channel; the bias of one filter with its axis or without."""
+def layouts(n: int) -> tuple[Layout, ...]:
+    """A batch, one image, one channel; the bias of one filter with its axis or without; channels last.
+
+    K is (filter, channel, ...) throughout, but with channels last also (..., channel, filter).
+    """
+    space = tuple(range(2, n + 2))
+    channels_last = {"x": (0, *space, 1), "z": (0, *space, 1)}
+    kernel_last = {**channels_last, "weight": (*space, 1, 0)}
     return (
         Layout("a batch of images"),
         Layout("one image", {"x": 1, "z": 1}),
         Layout("one image and one filter", {"x": 1, "weight": 1, "bias": 1, "z": 2}),
         Layout("one image of one channel", {"x": 2, "weight": 2, "bias": 1, "z": 2}),
         Layout("one image of one channel, bias (1,)", {"x": 2, "weight": 2, "z": 2}),
+        Layout("one gray image, several filters", {"x": 2, "weight": 1, "z": 1}, order={"weight": (1, 0, *space)}),
+        Layout("a batch of images, channels last", order=channels_last),
+        Layout("a batch of images, channels last, K (..., channel, filter)", order=kernel_last),
+        Layout("one image, channels last", {"x": 1, "z": 1}, order=channels_last),
+        Layout("one image, channels last, K (..., channel, filter)", {"x": 1, "z": 1}, order=kernel_last),
     )
 
 
@@ -109,7 +120,7 @@ def _operation(n: int, name: str, function: Callable[..., Any]) -> Operation:
         options=OPTION_NAMES,
         defaults={"stride": 1, "padding": 0, "dilation": 1, "groups": 1, "padding_mode": "zeros"},
         cases=family(n),
-        layouts=layouts(),
+        layouts=layouts(n),
         rules={"x": input_gradient, "weight": kernel_gradient, "bias": bias_gradient},
         formulas=FORMULAS,
         mistakes=on_axes((*ROTATED_KERNEL, *KERNEL_GRADIENT, *COMMON), n),

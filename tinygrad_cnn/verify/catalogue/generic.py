@@ -47,7 +47,7 @@ MISTAKES = (
     ),
     Mistake(
         "averaged-over-outputs",
-        "The gradient was divided by the number of outputs: every output adds its share, and there is no mean in the rule.",
+        "The gradient was divided by the number of outputs: every output adds its share, and nothing is averaged.",
         then=_averaged_over_outputs,
     ),
     Mistake("always-zero", "The result is zero everywhere: nothing was written into it, or it was lost.", then=_zero),

@@ -48,11 +48,13 @@ class Layout:
         name: for the report.
         dropped: by operand, how many axes in front (of size 1) are missing; -1 is one more axis of size 1 at the end.
         swapped: operands whose last two axes are swapped.
+        order: by operand, its axes in this layout, as `numpy.transpose` takes them; before any is dropped.
     """
 
     name: str
     dropped: Mapping[str, int] = field(default_factory=dict)
     swapped: frozenset[str] = frozenset()
+    order: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def fits(self, case: Case) -> bool:
         """Whether the axes to drop have the size 1."""
@@ -61,6 +63,8 @@ class Layout:
         )
 
     def _turned(self, name: str, shape: Shape) -> Shape:
+        if shape and name in self.order:
+            shape = tuple(shape[axis] for axis in self.order[name])
         return (*shape[:-2], shape[-1], shape[-2]) if name in self.swapped and len(shape) > 1 else shape
 
     def shape(self, name: str, shape: Shape) -> Shape:
@@ -73,10 +77,13 @@ class Layout:
         """An array of this layout in the operation's own."""
         n = self.dropped.get(name, 0)
         array = np.asarray(array[(None,) * n] if n >= 0 else array[..., 0])
-        return np.swapaxes(array, -1, -2) if name in self.swapped else array
+        array = np.swapaxes(array, -1, -2) if name in self.swapped else array
+        return np.transpose(array, np.argsort(self.order[name])) if name in self.order else array
 
     def outward(self, name: str, array: Any) -> Any:
         """An array of the operation in this layout; the axes to drop keep their first entry."""
+        if name in self.order and np.ndim(array) == len(self.order[name]):  # a wrong rule may give another number
+            array = np.transpose(array, self.order[name])
         if name in self.swapped:
             array = np.swapaxes(array, -1, -2)
         n = self.dropped.get(name, 0)

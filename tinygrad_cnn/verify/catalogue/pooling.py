@@ -255,23 +255,30 @@ def _averages(n: int) -> tuple[Case, ...]:
     )
 
 
-def layouts() -> tuple[Layout, ...]:
-    """A batch, one image, one channel."""
+LAYOUTS = (
+    Layout("a batch of images"),
+    Layout("one image", {"x": 1, "z": 1}),
+    Layout("one image of one channel", {"x": 2, "z": 2}),
+)
+
+
+def _channels_last(n: int) -> tuple[Layout, ...]:
+    order = dict.fromkeys(("x", "z"), (0, *range(2, n + 2), 1))
     return (
-        Layout("a batch of images"),
-        Layout("one image", {"x": 1, "z": 1}),
-        Layout("one image of one channel", {"x": 2, "z": 2}),
+        Layout("a batch of images, channels last", order=order),
+        Layout("one image, channels last", {"x": 1, "z": 1}, order=order),
     )
 
 
 def _operation(
-    name: str, function: Callable[..., Any], rule: Callable[..., Any], kind: str, **others: Any
+    name: str, n: int, function: Callable[..., Any], rule: Callable[..., Any], kind: str, **others: Any
 ) -> Operation:
+    """A pool over n spatial axes; over all of them where n is 0."""
     return Operation(
         name=name,
         function=function,
         operands={"x": IMAGE_NAMES},
-        layouts=layouts(),
+        layouts=(*LAYOUTS, *_channels_last(n)) if n else LAYOUTS,
         rules={"x": rule},
         formulas={"x": FORMULAS[kind]},
         **others,
@@ -281,6 +288,7 @@ def _operation(
 def _max_pool(n: int, function: Callable[..., Any]) -> Operation:
     return _operation(
         f"max_pool{n}d",
+        n,
         function,
         max_gradient,
         "max",
@@ -302,6 +310,7 @@ def _max_pool_of_zero_padded() -> Operation:
     names = ("kernel_size", "stride", "padding")
     return _operation(
         "max_pool2d of the zero-padded image",
+        2,
         function,
         partial(max_gradient, border="zero"),
         "max",
@@ -316,6 +325,7 @@ def _max_pool_of_zero_padded() -> Operation:
 def _avg_pool(n: int, function: Callable[..., Any]) -> Operation:
     return _operation(
         f"avg_pool{n}d",
+        n,
         function,
         average_gradient,
         "average",
@@ -331,6 +341,7 @@ def _global_avg_pool(name: str, function: Callable[..., Any]) -> Operation:
     possible = ("not-divided-by-window", "divided-by-one-side", "to-one-entry", "upstream-missing")
     return _operation(
         name,
+        0,
         function,
         global_average_gradient,
         "global",

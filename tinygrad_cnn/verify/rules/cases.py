@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import prod
@@ -17,6 +17,10 @@ DRAWN = 20
 """So many cases are taken from a function that draws them."""
 
 OPTION_SHAPES = ("stride", "padding", "dilation", "kernel_size", "output_padding", "axis", "output_size")
+
+
+USUAL = {"kernel_size", "stride", "padding", "axis"}
+"""Options that a rule has to heed, whether it asks for them or not."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +49,15 @@ class Known:
         options = {theirs[own]: value for own, value in {**case.options, **stated}.items() if own in theirs}
         return replace(case, shapes=shapes, options=options)
 
-    def suits(self, case: Case) -> bool:
-        """Whether the forward can be asked for this case of the operation."""
+    def suits(self, case: Case, asked: Collection[str] | None = None) -> bool:
+        """Whether the forward can be asked for this case of the operation.
+
+        The library's functions have more options than rules are written for: with `asked`, the names of the rules'
+        parameters, only the usual options differ from their defaults, and those that a rule asks for.
+        """
         theirs = set(self.names.values())
+        if asked is not None:
+            theirs = {own for own in theirs if own in USUAL or {own, *self.operation.options.get(own, ())} & set(asked)}
         missing = [n for n in case.options if n not in theirs and case.options[n] != self.operation.defaults.get(n)]
         # A default of None depends on other arguments, as a stride that is the window's size.
         unsaid = [n for n in self.stated if n not in case.options and self.operation.defaults.get(n) is None]

@@ -6,6 +6,7 @@ import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from tinygrad_cnn.verify.rules.arguments import parameters_of, title_of
 from tinygrad_cnn.walk import grad
 
 PACKAGE = __name__.partition(".")[0]
+HOME = Path(__file__).parents[2]
 
 
 @dataclass
@@ -184,5 +186,7 @@ def _names(code: types.CodeType) -> set[str]:
 
 
 def _is_ours(thing: Any) -> bool:
+    if isinstance(thing, types.FunctionType):  # by its file, since a docstring's example has the name of its module
+        return Path(thing.__code__.co_filename).is_relative_to(HOME)
     name = thing.__name__ if isinstance(thing, types.ModuleType) else getattr(thing, "__module__", None)
     return isinstance(name, str) and name.partition(".")[0] == PACKAGE

@@ -28,7 +28,7 @@ def smallest(
     """The smallest failing trial that is found, and that is telling, starting from the smallest that is known."""
     best = min(
         failed,
-        key=lambda t: (t.problem is not None, t.wrong is None, not is_telling(t), t.point.on_kink, t.point.case.size),
+        key=lambda t: (t.problem is not None, not is_telling(t), t.wrong is None, t.point.on_kink, t.point.case.size),
     )
     search = _Search(rule, points, known, arithmetic, is_telling)
     return search.plainer(search.smaller(best))

@@ -16,7 +16,7 @@ from tinygrad_cnn.viz.graph import Edge, Graph, TensorNode, gradient_of
 if TYPE_CHECKING:
     from graphviz import Digraph
 
-    from tinygrad_cnn.verify.scalar_graph import ScalarGraph
+    from tinygrad_cnn.verify.scalars import ScalarGraph
 
 MOST_TERMS = 3
 """An edge that stands for more paths inside of an operation says how many they are."""

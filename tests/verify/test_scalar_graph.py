@@ -18,7 +18,7 @@ from tests.window_cases import (
 )
 from tinygrad_cnn import walk
 from tinygrad_cnn.engine import primitive
-from tinygrad_cnn.verify.scalar_graph import scalar_graph
+from tinygrad_cnn.verify.scalars import scalar_graph
 
 TABLE = table()
 CONVOLUTION_CASES = CONVOLUTIONS + CONVOLUTIONS_WITH_BORDERS + TRANSPOSED_CONVOLUTIONS

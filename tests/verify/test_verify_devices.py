@@ -8,7 +8,7 @@ from tests import standin
 from tests.operands import distinct, normals
 from tinygrad_cnn import backend
 from tinygrad_cnn.engine import primitive
-from tinygrad_cnn.verify.scalar_graph import scalar_graph
+from tinygrad_cnn.verify.scalars import scalar_graph
 
 # CuPy says so where only the CUDA libraries are installed, not the toolkit.
 pytestmark = pytest.mark.filterwarnings("ignore:CUDA path could not be detected")

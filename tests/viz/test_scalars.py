@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import tinygrad_cnn as tg
-from tinygrad_cnn.verify.scalar_graph import scalar_graph
+from tinygrad_cnn.verify.scalars import scalar_graph
 from tinygrad_cnn.viz.dot import HIGHLIGHT, PALE
 
 pytest.importorskip("graphviz", reason="needs graphviz")

@@ -7,6 +7,7 @@ from tinygrad_cnn.verify.exact import conv2d_formulas, exact
 from tinygrad_cnn.verify.gradcheck import GradientCheck, Kink, gradcheck
 from tinygrad_cnn.verify.report import Check, Report
 from tinygrad_cnn.verify.rules import Counterexample, Diagnosis, RuleCheck, check_rule
+from tinygrad_cnn.verify.scalars import ScalarGraph, scalar_graph
 from tinygrad_cnn.verify.values import ValueCheck, check_values
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Mistake",
     "Report",
     "RuleCheck",
+    "ScalarGraph",
     "ValueCheck",
     "assert_rule",
     "assert_values",
@@ -27,4 +29,5 @@ __all__ = [
     "exact",
     "gradcheck",
     "mistakes",
+    "scalar_graph",
 ]

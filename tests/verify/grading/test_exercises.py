@@ -104,3 +104,23 @@ def test_every_exercise_says_what_it_asks_for():
         assert len(exercise.statement) > 20
         assert all("(" in signature for signature in exercise.signatures)
         assert exercise.max_score == len(exercise.functions)
+
+
+def test_who_has_handed_in_nothing_is_not_told_the_formula(tmp_path):
+    exercise = exercises()["conv2d-backward"]
+    empty = "".join(f"def {signature}: raise NotImplementedError\n" for signature in exercise.signatures)
+    found = grade(write(tmp_path, empty), [exercise.name], LIMITS)
+    for function in found.exercises[0].functions:
+        assert function.data["formula"] is function.data["expected"] is function.data["counterexample"] is None
+        assert function.details == ()
+    for report in (str(found), found.to_html(), found.to_json()):
+        assert "rotated" not in report
+        assert "correlated" not in report
+
+
+def test_a_rule_that_gives_nothing_is_shown_the_case_and_no_formula(tmp_path):
+    code = "def relu_dX(dZ, X):\n    return dZ[99]\n"
+    (function,) = grade(write(tmp_path, code), (), LIMITS).exercises[0].functions
+    assert function.message.startswith("it raised IndexError: ")
+    assert function.data["counterexample"]["inputs"]["X"]
+    assert function.data["formula"] is None

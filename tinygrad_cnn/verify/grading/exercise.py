@@ -10,6 +10,7 @@ from math import isfinite
 from tinygrad_cnn.verify.grading.values import Case, Function, Values
 from tinygrad_cnn.verify.report import Check, Report
 from tinygrad_cnn.verify.rules import RuleCheck, check_rule
+from tinygrad_cnn.verify.rules.trials import NOT_DONE
 
 
 @dataclass(frozen=True)
@@ -128,14 +129,20 @@ class Exercise:
 
 
 def _as_homework(check: Check) -> Check:
-    """The check of a rule as a homework's: a right rule that spoils what others get is wrong."""
+    """The check of a rule as a homework's.
+
+    A right rule that spoils what others get is wrong; and who has handed in nothing yet is not told the formula.
+    """
     if not isinstance(check, RuleCheck):
         return check
     if check.passed and check.changed:
-        return replace(check, passed=False, message=f"{check.message}, but it changes what it was given")
+        message = f"{check.message}, but it changes what it was given"
+        return replace(check, passed=False, message=message, formula=None)
     problem = check.counterexample and check.counterexample.problem
-    if problem and check.failed == check.cases:  # it never gave anything
-        return replace(check, message=problem, facts={})
+    if problem and check.failed == check.cases:
+        is_written = not problem.startswith(NOT_DONE)
+        case = check.counterexample if is_written else None
+        return replace(check, message=problem, facts={}, formula=None, expected=None, counterexample=case)
     return check
 
 

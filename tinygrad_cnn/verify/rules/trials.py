@@ -24,6 +24,9 @@ from tinygrad_cnn.verify.tracing.library import is_library
 TOLERANCE = 1e-9
 """In float64, an entry may differ by so much of the largest expected one (or of 1, where they are smaller)."""
 
+NOT_DONE = "it is not done yet"
+"""How the problem of a rule begins that raises NotImplementedError."""
+
 REDRAWS = 5
 
 
@@ -257,7 +260,7 @@ class Rule:
                 run = tracing.run(self.function, arrays, options)
             actual, changed = run.output, run.changed
         except NotImplementedError as error:
-            problem = f"it is not done yet{_after(error)}{_line(error)}"
+            problem = f"{NOT_DONE}{_after(error)}{_line(error)}"
         except (Exception, SystemExit) as error:  # whatever the student's code does
             problem = _told(error)
         return self._judged(point, actual, problem, exact, changed)

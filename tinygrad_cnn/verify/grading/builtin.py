@@ -8,7 +8,8 @@ import numpy as np
 
 import tinygrad_cnn as tg
 from tinygrad_cnn.verify import lectures
-from tinygrad_cnn.verify.grading.exercise import Case, Exercise
+from tinygrad_cnn.verify.grading.exercise import Exercise
+from tinygrad_cnn.verify.grading.values import Case
 
 Shape = tuple[int, ...]
 

@@ -223,6 +223,13 @@ def remainder(x: Any, y: Any) -> Any:
     return _of_plain(operator.mod, plain(x), plain(y))
 
 
+def fmod(x: Any, y: Any) -> Any:
+    """x % y, with the sign of x."""
+    if plain(y) != 0:
+        return _apply(elementary.fmod, piecewise.fmod, x, y)
+    return math.nan
+
+
 def negative(x: Any) -> Any:
     """-x."""
     return elementwise.negative(x) if isinstance(x, Variable) else -x
@@ -266,6 +273,11 @@ def power(x: Any, y: Any) -> Any:
 
 def _irrational(name: str, *fractions: Fraction) -> Any:
     """The function of constants, in the arithmetic of the run, if that has a value for it."""
+    base = {"log2": 2, "log10": 10}.get(name)
+    if base and fractions[0] > 0:  # of a size, for a number of layers
+        whole = round(math.log(fractions[0], base))
+        if Fraction(base) ** whole == fractions[0]:
+            return Fraction(whole)
     if _run.arithmetic == "float64":
         return np.float64(getattr(np, name)(*map(float, fractions)))
     if _run.arithmetic == "symbolic":
@@ -310,7 +322,6 @@ _PRIMITIVES = {
     for module, names in (
         (elementwise, "exp exp2 expm1 log log2 log10 log1p sqrt cbrt tanh hypot logaddexp"),
         (trigonometric, "sin cos tan arcsin arccos arctan sinh cosh arcsinh arccosh arctanh arctan2"),
-        (piecewise, "fmod"),
     )
     for name in names.split()
 }

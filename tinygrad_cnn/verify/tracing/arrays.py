@@ -7,7 +7,7 @@ come out. NumPy hands every ufunc and every function that it knows of such an ar
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -16,6 +16,8 @@ import numpy as np
 from tinygrad_cnn.engine import Variable
 from tinygrad_cnn.verify.tracing.errors import CutOff, NotTraceable, TracingError
 from tinygrad_cnn.verify.tracing.number import Number
+
+FLOATS_ALONE = "it is written for floats alone"
 
 _OBJECT = np.dtype(object)
 _get, _set = np.ndarray.__getitem__, np.ndarray.__setitem__
@@ -188,10 +190,12 @@ def name_of(function: Any) -> str:
     >>> name_of(np.linalg.inv)
     'np.linalg.inv'
     """
-    module = getattr(function, "__module__", None) or ("numpy" if isinstance(function, np.ufunc) else "")
-    module = module.replace("numpy", "np", 1) if module.partition(".")[0] == "numpy" else module
     name = getattr(function, "__name__", repr(function))
-    return f"{module}.{name}" if module else name
+    if isinstance(function, np.ufunc):
+        return f"np.{name}" if getattr(np, name, None) is function else f"scipy.special.{name}"
+    module = getattr(function, "__module__", None) or ""
+    parts = [part for part in module.split(".") if not part.startswith("_")]
+    return ".".join(["np" if part == "numpy" else part for part in parts] + [name])
 
 
 def _method(name: str) -> Any:
@@ -204,13 +208,13 @@ def _method(name: str) -> Any:
 
 
 _UNARY = ("isnan", "isinf", "isfinite", "signbit", "sign", "fabs")
-_BINARY = ("heaviside", "copysign", "logaddexp", "float_power", "hypot", "arctan2", "fmod")
+_BINARY = ("heaviside", "copysign", "logaddexp", "float_power", "hypot")
 _BOOLEAN = {np.isnan, np.isinf, np.isfinite, np.signbit}
 _UFUNCS: dict[Any, Any] = {
     getattr(np, name): np.frompyfunc(_method(name), count, 1)
     for count, names in ((1, _UNARY), (2, _BINARY))
     for name in names
-}
+} | {np.divmod: np.frompyfunc(divmod, 2, 2), np.modf: np.frompyfunc(_method("modf"), 1, 2)}
 """What NumPy doesn't have for objects, or doesn't leave to them."""
 
 
@@ -239,21 +243,21 @@ def apply_ufunc(ufunc: Any, method: str, inputs: Any, kwargs: dict[str, Any]) ->
         kwargs["out"] = tuple(_operand(x) for x in out)
     if kwargs.get("dtype") is not None and is_floating(kwargs["dtype"]):
         kwargs["dtype"] = _OBJECT
-    if isinstance(where := kwargs.get("where"), TracedArray):
-        kwargs["where"] = where.view(np.ndarray)
     first = 1 if method in ("reduce", "accumulate", "reduceat", "at") else len(inputs)
     inputs = [_operand(x) if i < first or method == "at" else x for i, x in enumerate(inputs)]
     has_objects = any(map(_is_object, inputs))
-    function = ufunc
-    if has_objects and ufunc in _UFUNCS:
-        function = _UFUNCS[ufunc]
+    if "where" in kwargs:
+        kwargs["where"] = _operand(kwargs["where"])
+        if method == "reduce" and has_objects and ufunc.identity is not None:  # which objects don't have
+            kwargs.setdefault("initial", Number(ufunc.identity))
+    function = _UFUNCS.get(ufunc, ufunc) if has_objects else ufunc
     try:
         result = getattr(function, method)(*inputs, **kwargs)
     except TypeError as error:
-        if isinstance(error, np._core._exceptions._UFuncOutputCastingError) and has_objects:
+        if "OutputCasting" in type(error).__name__ and has_objects:
             raise _out_cuts_off(name_of(ufunc), kwargs["out"]) from error
         if "ufunc" in str(error) and not isinstance(error, CutOff) and has_objects:
-            raise NotTraceable(name_of(ufunc), "NumPy has it for floats alone") from error
+            raise NotTraceable(name_of(ufunc), FLOATS_ALONE) from error
         raise
     if out is not None:
         for x in out:
@@ -261,8 +265,10 @@ def apply_ufunc(ufunc: Any, method: str, inputs: Any, kwargs: dict[str, Any]) ->
                 settled(x)
         return out[0] if len(out) == 1 else out
     if not has_objects and _has_floats(result) and ufunc.signature is None:
-        inputs = [_lifted(x) if i < first else x for i, x in enumerate(inputs)]
-        return apply_ufunc(ufunc, method, inputs, kwargs)
+        try:
+            return apply_ufunc(ufunc, method, [_lifted(x) if i < first else x for i, x in enumerate(inputs)], kwargs)
+        except NotTraceable:  # constants in any case
+            pass
     if ufunc in _BOOLEAN and has_objects:
         result = np.asarray(result, dtype=bool)[()]
     return _of_ufunc(result, name_of(ufunc), has_objects)
@@ -298,15 +304,15 @@ def apply_function(name: str, call: Callable[[Any, Any], Any], args: Any, kwargs
         if any(map(_is_whole, arguments)) and _has_floats(result) and not calls_back:  # the mean of integers, say
             result = _exactly(call, args, kwargs, result)
     except CutOff as error:
-        if calls_back or name in _MAKERS:
+        if calls_back or name in MAKERS:
             raise
-        raise NotTraceable(name, "it makes floats of its arguments") from error
+        raise NotTraceable(name, FLOATS_ALONE) from error
     except TracingError:
         raise
-    except TypeError as error:
-        if calls_back:
+    except Exception as error:
+        if calls_back or not (name.startswith("scipy.") or isinstance(error, TypeError | AttributeError)):
             raise
-        raise NotTraceable(name, str(error)) from error
+        raise NotTraceable(name, f"{FLOATS_ALONE} ({error})") from error
     if result is None:  # a function that fills one of its arguments
         for x in args:
             if type(x) is TracedArray and x.dtype is _OBJECT:
@@ -332,7 +338,7 @@ def _exactly(call: Callable[[Any, Any], Any], args: Any, kwargs: Any, floats: An
         return floats
 
 
-_MAKERS = {f"np.{name}" for name in ("array", "asarray", "asanyarray", "full", "full_like", "copyto", "put", "place")}
+MAKERS = {f"np.{name}" for name in ("array", "asarray", "asanyarray", "full", "full_like", "copyto", "put", "place")}
 """Functions that are asked for the dtype that cuts a value off."""
 
 
@@ -382,9 +388,12 @@ def values(result: Any) -> Any:
     array([[Fraction(1, 2), Fraction(3, 1)],
            [Fraction(1, 10), Fraction(1, 1)]], dtype=object)
     """
-    if result is None:
-        raise TypeError("expected an array of numbers but the function returned None; is there a `return`?")
-    array = numbers(result).view(np.ndarray)
+    try:
+        array = numbers(list(result) if isinstance(result, Iterator) else result).view(np.ndarray)
+    except TypeError as error:
+        why = "; is there a `return`?" if result is None else f" ({error})"
+        kind = "None" if result is None else type(result).__name__
+        raise TypeError(f"expected an array of real numbers but the function returned {kind}{why}") from None
     for index in np.ndindex(array.shape):
         array[index] = array[index].value
     return array

@@ -15,6 +15,7 @@ from tinygrad_cnn.engine import Variable, recording
 from tinygrad_cnn.tensor import tensor
 from tinygrad_cnn.verify.tracing import arithmetic
 from tinygrad_cnn.verify.tracing.arrays import TracedArray, numbers, values
+from tinygrad_cnn.verify.tracing.number import Number
 from tinygrad_cnn.verify.tracing.shadow import shadowed
 from tinygrad_cnn.walk import grad
 
@@ -98,7 +99,9 @@ def trace(
         function: plain NumPy code, taken as it is written.
         arrays: by the parameters' names, the arrays to differentiate for: objects (`Fraction`, sympy) or floats, which
             are traced in float64. Integers and bools (labels, indices) are handed on as they are.
-        options: by name, whatever else the function takes (a stride), handed on as it is.
+        options: by name, whatever else the function takes (a stride), handed on as it is, arrays as copies.
+
+    Of a tuple that begins with an array the rest is left out: it is what a forward keeps for its backward.
 
     Raises:
         TypeError: names that don't fit the function's signature, or a result that is no array of numbers.
@@ -120,8 +123,10 @@ def trace(
     kind = arithmetic_of(arrays.values())
     leaves = {name: _leaves(array, kind) for name, array in arrays.items() if _is_data(array)}
     with recording():
-        output, changed, lines = _run(function, {**arrays, **leaves}, options or {}, kind)
-    return Traced(values(output), changed, kind, leaves, lines)
+        result, changed, lines = _run(function, {**arrays, **leaves}, options or {}, kind)
+    if type(result) is tuple and result and isinstance(result[0], np.ndarray) and result[0].ndim:
+        result = result[0]
+    return Traced(values(result), changed, kind, leaves, lines)
 
 
 def run(function: Callable[..., Any], arrays: Mapping[str, Any], options: Mapping[str, Any] | None = None) -> Run:
@@ -134,14 +139,14 @@ def run(function: Callable[..., Any], arrays: Mapping[str, Any], options: Mappin
     """
     kind = arithmetic_of(arrays.values())
     if kind != "float64":
-        output, changed, _ = _run(function, arrays, options or {}, kind)
-        return Run(values(output), changed, kind)
+        result, changed, _ = _run(function, arrays, options or {}, kind)
+        return Run(values(result), changed, kind)
     copies = {name: np.array(array) for name, array in arrays.items()}
-    output = _call(function, copies, options or {})
+    result = _call(function, copies, options or {})
     changed = tuple(name for name, array in arrays.items() if not np.array_equal(array, copies[name], equal_nan=True))
-    if output is None:
-        values(output)
-    return Run(np.array(output, dtype=float), changed, kind)
+    if isinstance(result, np.ndarray) and result.dtype.kind in "biuf":
+        return Run(result.astype(float), changed, kind)
+    return Run(values(result).astype(float), changed, kind)
 
 
 def arithmetic_of(arrays: Any) -> str:
@@ -188,15 +193,28 @@ def _run(
             for name, array in arrays.items()
         }
         before = {name: array.copy() for name, array in given.items()}
-        output = _call(shadowed(function), given, options, like=function)
+        constants = {name: _option(value) for name, value in options.items()}
+        output = _call(shadowed(function), given, constants, like=function)
     changed = tuple(name for name, array in given.items() if not _is_same(array, before[name]))
     return output, changed, tuple(lines)
+
+
+def _option(value: Any) -> Any:
+    """An option as the function sees it: arrays as copies, and fractions as numbers that have NumPy's functions."""
+    if isinstance(value, Fraction) or arithmetic.is_symbolic(value):
+        return Number(value)
+    if isinstance(value, np.ndarray):
+        return numbers(value) if _is_data(value) else value.copy().view(TracedArray)
+    return value
 
 
 def _is_same(array: Any, other: Any) -> bool:
     if array.dtype != object:
         return np.array_equal(array.view(np.ndarray), other.view(np.ndarray))
-    return array.shape == other.shape and all(x is y for x, y in zip(array.flat, other.flat, strict=True))
+    return array.shape == other.shape and all(
+        x.value is y.value or (type(x.value) is Fraction and x.value == y.value)
+        for x, y in zip(array.flat, other.flat, strict=True)
+    )
 
 
 def _call(
@@ -210,5 +228,8 @@ def _call(
         return function(*arrays.values(), **options)
     only_positional = [p.name for p in parameters.values() if p.kind is p.POSITIONAL_ONLY and p.name in named]
     positional = [named.pop(name) for name in only_positional]
-    inspect.signature(like or function).bind(*positional, **named)
+    try:
+        inspect.signature(like or function).bind(*positional, **named)
+    except TypeError as error:
+        raise TypeError(f"{getattr(like or function, '__name__', 'function')}: {error}") from None
     return function(*positional, **named)

@@ -39,7 +39,7 @@ class FloatType(type):
         return getattr(cls.real, name)
 
     def __eq__(cls, other: object) -> bool:
-        return other is cls or other is cls.real
+        return other is cls or other is cls.real or (other is Number and cls.real is np.float64)
 
     def __hash__(cls) -> int:
         return hash(cls.real)

@@ -153,7 +153,7 @@ class Number:
     arcsin, arccos, arctan, arctan2 = map(_function, ("arcsin", "arccos", "arctan", "arctan2"))
     sinh, cosh, tanh = map(_function, ("sinh", "cosh", "tanh"))
     arcsinh, arccosh, arctanh = map(_function, ("arcsinh", "arccosh", "arctanh"))
-    cbrt, logaddexp, fmod = map(_function, ("cbrt", "logaddexp", "fmod"))
+    cbrt, logaddexp = map(_function, ("cbrt", "logaddexp"))
 
     def sqrt(self) -> Number:
         """The square root; exact where that is a fraction."""
@@ -198,6 +198,13 @@ class Number:
     def signbit(self) -> bool:
         """Whether it is negative."""
         return self < 0  # type: ignore[no-any-return]
+
+    fmod = _operator(arithmetic.fmod, arithmetic.fmod)[0]
+
+    def modf(self) -> tuple[Number, Number]:
+        """What stands behind the point, and what stands before it, both with the sign."""
+        whole = wrap(arithmetic.step("trunc", self.value))
+        return self - whole, whole
 
     def rint(self) -> Number:
         """The nearest integer, without a graph."""
@@ -278,16 +285,18 @@ class Number:
 
     def __format__(self, specification: str) -> str:
         value = arithmetic.plain(self.value)
-        return format(float(value) if specification and not arithmetic.is_symbolic(value) else value, specification)
+        if arithmetic.is_symbolic(value):
+            return str(value)
+        return format(float(value) if specification else value, specification)
 
 
 numbers.Real.register(Number)
 
 _ADVICE = {
-    "float": "keep it in an array of np.zeros(shape) or in a list",
+    "float": "keep it in a list, or in an array as np.zeros(shape) makes it",
     "complex": "there is no gradient of complex numbers here",
-    "int": "an array of integers can't hold it: make a floating-point one, as np.zeros(shape) does",
-    "index": "a float is no index; an integer made of it has no gradient",
+    "int": "leave out int(), and make arrays of floats (np.zeros(shape), 0.0), not of integers",
+    "index": "an index must be an integer from the start, a size or a loop's variable",
 }
 
 
@@ -295,5 +304,6 @@ def _cut_off(kind: str, x: Number) -> CutOff:
     line = students_line()
     where = f" ({line})" if line else ""
     what = "an index" if kind == "index" else f"a plain {kind}"
-    happened = f"this would turn the value {x} into {what} and cut it off from the graph"
+    lost = "cut it off from the graph" if arithmetic.is_traced(x.value) else "lose its exact value"
+    happened = f"this would turn the value {x} into {what} and {lost}"
     return CutOff(f"{kind}: {happened}; {_ADVICE[kind]}{where}")

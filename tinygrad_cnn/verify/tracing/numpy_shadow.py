@@ -12,11 +12,13 @@ import numpy as np
 
 from tinygrad_cnn.verify.tracing.arrays import (
     FUNCTIONS,
+    MAKERS,
     TracedArray,
     apply_function,
     apply_ufunc,
     empty_like,
     filled,
+    is_floating,
     name_of,
     numbers,
     traced,
@@ -24,6 +26,7 @@ from tinygrad_cnn.verify.tracing.arrays import (
 from tinygrad_cnn.verify.tracing.errors import CutOff
 from tinygrad_cnn.verify.tracing.float_types import FLOAT_TYPES, is_float_type, real_type
 from tinygrad_cnn.verify.tracing.number import Number
+from tinygrad_cnn.verify.tracing.scipy_functions import SCIPY_FUNCTIONS
 
 _OBJECT = np.dtype(object)
 
@@ -62,9 +65,11 @@ def _argument(x: Any) -> Any:
 
 
 def _has_numbers(x: Any) -> bool:
-    """Whether numbers, and no arrays, stand in a nested list."""
+    """Whether numbers, or arrays without axes, stand in a nested list."""
     kind = type(x)
-    return kind is Number or ((kind is list or kind is tuple) and any(map(_has_numbers, x)))
+    if kind is list or kind is tuple:
+        return any(map(_has_numbers, x))
+    return kind is Number or (kind is TracedArray and not x.ndim)
 
 
 def lifted(function: Any) -> Any:
@@ -72,15 +77,18 @@ def lifted(function: Any) -> Any:
     if function in FUNCTIONS:
         return FUNCTIONS[function]
     name = name_of(function)
+    if name in SCIPY_FUNCTIONS:
+        return SCIPY_FUNCTIONS[name]
 
     def call(args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         return function(*args, **kwargs)
 
     @wraps(function, updated=())
     def function_of_numbers(*args: Any, **kwargs: Any) -> Any:
-        return apply_function(
-            name, call, [_argument(x) for x in args], {key: _argument(x) for key, x in kwargs.items()}
-        )
+        given = [_argument(x) for x in args]
+        if name in MAKERS:
+            given = [_OBJECT if isinstance(x, str) and is_floating(x) else x for x in given]
+        return apply_function(name, call, given, {key: _argument(x) for key, x in kwargs.items()})
 
     return function_of_numbers
 
@@ -118,6 +126,17 @@ def _constructor(value: Any) -> Callable[..., Any]:
         return np.full(shape, 0 if value != value else value, dtype=dtype, order=order).view(TracedArray)
 
     return make
+
+
+def _arange(*limits: Any, dtype: Any = None, **named: Any) -> Any:
+    """Whole limits are NumPy's; others are stepped through exactly, where a sum of floats may miss the end."""
+    if all(isinstance(x, int | np.integer) for x in (*limits, *named.values())):
+        return traced(np.arange(*limits, dtype=dtype, **named))
+    names = ("stop",) if len(limits) == 1 and "stop" not in named else ("start", "stop", "step")
+    given = {**dict(zip(names, limits, strict=False)), **named}
+    start, stop, step = Number(given.get("start", 0)), Number(given["stop"]), Number(given.get("step", 1))
+    count = max(0, math.ceil((stop - start) / step))
+    return numbers([start + i * step for i in range(count)]).astype(dtype or float)
 
 
 def _issubdtype(kind: Any, other: Any) -> bool:
@@ -169,6 +188,7 @@ _NUMPY: dict[Any, Any] = {
     np.ones: _constructor(1),
     np.empty: _constructor(np.nan),
     np.empty_like: empty_like,
+    np.arange: _arange,
     np.issubdtype: _issubdtype,
     np.finfo: _finfo,
     np.nditer: _nditer,

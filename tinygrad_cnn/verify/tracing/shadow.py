@@ -69,8 +69,6 @@ class _Rebuilding:
             return self._partial
         if isinstance(value, type):
             return self._class if _is_students_class(value) else None
-        if type(value).__name__ == "Shadow" or value is None:
-            return None
         return self._instance if _is_students_class(type(value)) else None
 
     def _remember(self, value: Any, stands_for_it: Any) -> Any:
@@ -130,6 +128,10 @@ class _Rebuilding:
 
     def _cached(self, given: Any) -> Any:
         return self._remember(given, functools.lru_cache(**given.cache_parameters())(self.of(given.__wrapped__)))
+
+    def _vectorized(self, given: np.vectorize) -> Any:
+        options = {"otypes": given.otypes, "excluded": given.excluded, "signature": given.signature}
+        return self._remember(given, replacement(np.vectorize)(self.of(given.pyfunc), **options))
 
     def _decorated(self, given: Any) -> Any:
         return type(given)(self.of(given.__func__))
@@ -194,6 +196,7 @@ class _Rebuilding:
         classmethod: _decorated,
         property: _property,
         ModuleType: _module,
+        np.vectorize: _vectorized,
         np.ndarray: _array,
         list: _list,
         tuple: _tuple,

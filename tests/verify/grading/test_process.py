@@ -189,6 +189,23 @@ def test_a_check_that_says_nothing_of_a_function_fails_it(tmp_path):
     assert exercise.functions[1].message == "was not judged: the exercise's check says nothing of it"
 
 
+def test_a_result_that_can_not_be_shown_is_a_failure(tmp_path):
+    teacher = """
+        from tinygrad_cnn.verify import Check, Report
+        from tinygrad_cnn.verify.grading import Exercise
+
+        class Odd:
+            def __str__(self):
+                return 1 / 0
+
+        check = Check("f", False, "odd", facts={"what": Odd()})
+        EXERCISE = Exercise("e", "", "", {"f": ""}, lambda functions: Report("e", [check]))
+    """
+    own = write(tmp_path, dedent(teacher), "teacher.py")
+    (exercise,) = grade(write(tmp_path, "def f(): pass"), (), SHORT, own).exercises
+    assert exercise.functions[0].message == "can't be checked: ZeroDivisionError: division by zero"
+
+
 def test_an_error_of_the_check_itself_is_not_the_students(tmp_path):
     teacher = """
         from tinygrad_cnn.verify.grading import Exercise

@@ -52,6 +52,8 @@ def main(request: Mapping[str, Any]) -> NoReturn:
             _judge(exercise, request["functions"], submission, request["memory"], say)
     except UnreadableError as error:
         say("failure", **asdict(Failure("unreadable", str(error), "loading")))
+    except Exception as error:  # what the student's code gave can't even be shown
+        say("failure", **asdict(of_exception(error, file, request["memory"])))
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, OSError, ValueError):  # the student's code closed or replaced it
             stream.flush()

@@ -19,8 +19,8 @@ class Failure:
     """Why there is no result.
 
     Attributes:
-        kind: "timeout", "memory", "recursion", "crash", "exit", "killed", "input", "not-done", "exception", "unreadable"
-            or "checker".
+        kind: "timeout", "memory", "recursion", "crash", "exit", "killed", "input", "not-done", "exception",
+            "unreadable" or "checker".
         text: goes on from the name of a function or "the file": "raises ZeroDivisionError: ... (hw.py, line 3)".
         stage: "loading" of the file, or "checking" of the functions.
         function: the one that was running, of those that are judged; None where that is not known.

@@ -200,7 +200,8 @@ ERRORS = [
     Written(
         mean_square, "y_pred", lambda dL, y_pred, y_true: 2 * dL * (y_pred - y_true) / len(y_true), "divided-by-samples"
     ),
-    Written(mean_square, "y_pred", lambda y_pred, y_true: 2 * (y_pred - y_true) / y_pred.size, "upstream-missing"),
+    Written(mean_square, "y_pred", lambda dL, y_pred, y_true: 2 * (y_pred - y_true) / y_pred.size, "upstream-missing"),
+    Written(mean_square, "y_pred", lambda y_pred, y_true: 2 * (y_pred - y_true) / y_pred.size),  # for dL = 1
     Written(mean_square, "y_true", lambda dL, y_pred, y_true: 2 * dL * (y_true - y_pred) / y_pred.size),
     Written(
         mean_square,

@@ -25,7 +25,8 @@ class Case:
     Attributes:
         shapes: of each operand, by the operation's own name ("x", "weight"), or by the forward's for an unknown one.
         options: likewise; those that are missing have their default.
-        data: how the numbers are drawn: "distinct" (no two operand entries of one size), "ties" (from very few).
+        data: how the numbers are drawn: "distinct" (no two operand entries of one size), "ties" (from very few),
+            "fractions" (halves and thirds).
         given: arrays that are not drawn, by operand.
     """
 

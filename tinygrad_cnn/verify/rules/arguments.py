@@ -56,7 +56,7 @@ class RuleArguments:
         if upstream is None and parameters and parameters[0].name not in names:
             upstream = parameters[0].name
         for p in parameters:
-            source = self._source(p.name, names, given, operation) if p.name != upstream else ("upstream", "")
+            source = self._source(p, names, given, operation) if p.name != upstream else ("upstream", "")
             if source is None and p.default is p.empty:
                 unsettled.append(p)
             if source is not None or p.default is p.empty:
@@ -70,7 +70,10 @@ class RuleArguments:
             raise UnknownArgumentError(f"the rule for {title} asks for {asked}, but there is only {known}")
 
     @staticmethod
-    def _source(name: str, names: list[str], given: set[str], operation: Operation | None) -> tuple[str, str] | None:
+    def _source(
+        p: inspect.Parameter, names: list[str], given: set[str], operation: Operation | None
+    ) -> tuple[str, str] | None:
+        name = p.name
         if name in names:
             return "argument", name
         if name.endswith("_shape") and name[: -len("_shape")] in names:
@@ -79,11 +82,16 @@ class RuleArguments:
             theirs = [n for n in names if operation.own_name(n) == own]
             if theirs and theirs[0] not in given:
                 return "argument", theirs[0]
-            if own in operation.options and not theirs:
+            if own in operation.options and not theirs and p.default is p.empty:
                 return "default", own
         if name in RESULT_NAMES:
             return "result", ""
         return ("cache", "") if name == "cache" else None
+
+    @property
+    def takes_upstream(self) -> bool:
+        """Whether the rule takes the upstream gradient."""
+        return any(kind == "upstream" for _, (kind, _) in self._sources)
 
     def values(self, dz: Any, arguments: Mapping[str, Any], result: Any, defaults: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of a call, by the rule's parameters."""

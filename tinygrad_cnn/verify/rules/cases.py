@@ -184,6 +184,8 @@ def drawn(case: Case, known: Known | None, rng: np.random.Generator, arithmetic:
             array = known.layout.outward(own, np.asarray(known.operation.draws[own](inner, rng)))
         elif case.data == "ties":
             array = rng.integers(-1, 3, shape)
+        elif case.data == "fractions":
+            array = halves_and_thirds(distinct(shape, rng), rng)
         else:
             array = distinct(shape, rng, 4 if arithmetic == "float64" else 1)
         if known and own in known.operation.constants:
@@ -207,11 +209,17 @@ def distinct(shape: tuple[int, ...], rng: np.random.Generator, parts: int = 1) -
     return numbers.reshape(shape)
 
 
-def upstream(shape: tuple[int, ...], rng: np.random.Generator, arithmetic: str) -> Any:
+def halves_and_thirds(integers: Any, rng: np.random.Generator) -> Any:
+    """Each number divided by 2 or by 3."""
+    return as_fractions(integers) / rng.choice(np.array([2, 3], dtype=object), np.shape(integers))
+
+
+def upstream(shape: tuple[int, ...], rng: np.random.Generator, arithmetic: str, data: str = "distinct") -> Any:
     """A random integer that is not zero for each output: all ones would hide much, as in a batch norm."""
     if arithmetic == "symbolic":
         return symbols("dz", shape)
-    return converted(rng.integers(1, LARGEST + 1, shape) * rng.choice([-1, 1], shape), arithmetic)
+    integers = rng.integers(1, LARGEST + 1, shape) * rng.choice([-1, 1], shape)
+    return converted(halves_and_thirds(integers, rng) if data == "fractions" else integers, arithmetic)
 
 
 def converted(array: Any, arithmetic: str) -> Any:

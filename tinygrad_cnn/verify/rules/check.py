@@ -103,7 +103,7 @@ class _Examination:
 
     def __init__(self, forward: Any, rules: Mapping[str, Any], cases: Any, arithmetic: str, seed: int) -> None:
         self._function, self._forward = forward, Forward(forward)
-        self._rules, self._seed = rules, seed
+        self._rules, self._seed, self._are_given = rules, seed, cases is not None
         self._operands = {self._operand(name): name for name in rules}
         self._arithmetic = "exact" if arithmetic == "auto" else arithmetic
         self._notes: list[str] = []
@@ -138,16 +138,14 @@ class _Examination:
             given *= -(-FEWEST_POINTS // len(given))
             points = self._drawn(None, given)
             for k in known:
-                if own := self._confirmed(k, given, []):
-                    tied = [replace(case, data="ties") for case in given if k.operation.conventions and not case.given]
-                    return k, own + self._drawn(k, tied)
-            return None, points
-        asked = self._asked() if known and known[0].operation.function is self._function else None
+                more = [replace(case, data="ties") for case in given if k.operation.conventions and not case.given]
+                if own := self._confirmed(k, [*given, *self._in_fractions(given), *more], []):
+                    return k, own
+            return None, points + self._drawn(None, self._in_fractions(given))
         refusals: list[Exception] = []
         differing: tuple[Known, tuple[Case, ...]] | None = None
         for k in known:
-            family = tuple(k.theirs(case) for case in k.operation.cases if k.suits(case, asked) and self._is_fit(case))
-            family *= -(-FEWEST_POINTS // len(family)) if family else 1
+            family = self._family(k)
             refused = len(refusals)
             if family and (points := self._confirmed(k, family, refusals)):
                 return k, points
@@ -164,6 +162,18 @@ class _Examination:
             f"check_rule: which cases suit {self._forward.title}({', '.join(self._forward.names)}) is not known{why}; "
             'give them: cases=[{"X": (3, 3), "K": (2, 2), "stride": 1}, ...]'
         ) from (refusals[0] if refusals else None)
+
+    def _family(self, known: Known) -> tuple[Case, ...]:
+        """The operation's cases in the forward's names and layout."""
+        asked = self._asked() if known.operation.function is self._function else None
+        cases = (case for case in known.operation.cases if known.suits(case, asked) and self._is_fit(case))
+        family = tuple(known.theirs(case) for case in cases)
+        return (*family * -(-FEWEST_POINTS // len(family)), *self._in_fractions(family)) if family else ()
+
+    def _in_fractions(self, cases: Sequence[Case]) -> tuple[Case, ...]:
+        """Two of the cases once more, with numbers that are no integers: these would hide that a rule rounds."""
+        plain = [case for case in cases if case.data == "distinct" and not case.given]
+        return tuple(replace(case, data="fractions") for case in plain[:2]) if self._arithmetic == "exact" else ()
 
     def _asked(self) -> set[str] | None:
         """The names that the rules ask for; None where one takes whatever there is."""
@@ -229,18 +239,40 @@ class _Examination:
         makes = Points(self._forward, self._known, self._arithmetic, self._seed)
         clear = [point for point in self._points if not point.on_kink] or self._points
         checks = [self._check(operand, key, clear, makes) for operand, key in self._operands.items()]
+        if self._known and not self._are_given and not all(check.passed for check in checks):
+            self._notes += self._other_readings(self._known)
         return Report(f"backward rules of {self._forward.title}", tuple(checks), tuple(self._notes))
 
+    def _other_readings(self, known: Known) -> list[str]:
+        """Other shapes that the forward takes as well, if all rules are right there: perhaps those are what is meant."""
+        for other in candidates(self._forward, self._operands, OPERATIONS, self._function):
+            if other.operation is not known.operation or other.layout is known.layout:
+                continue
+            points = self._confirmed(other, self._family(other), [])
+            if points and all(self._rule(operand, other).is_right(points) for operand in self._operands):
+                case = points[0].case
+                given = {**case.shapes, **case.options}
+                found = f"Checked for {known.layout.name}; for {other.layout.name} all is right."
+                return [f"{found} If that is what the rules are written for, give cases=[{given}, ...]."]
+        return []
+
+    def _rule(self, operand: str, known: Known | None) -> Rule:
+        """A rule, as it is called for an operation.
+
+        Raises:
+            UnknownArgumentError: it asks for something that there is not.
+        """
+        function = self._rules[self._operands[operand]]
+        operation = known.operation if known else None
+        arguments = RuleArguments(function, list(self._forward.names), operation, operand)
+        return Rule(operand, function, arguments, known, self._arithmetic != "float64")
+
     def _check(self, operand: str, key: str, points: list[Point], makes: Points) -> Check:
-        function = self._rules[key]
-        operation = self._known.operation if self._known else None
-        own = self._known.names[operand] if self._known else operand
-        formula = operation.formulas.get(own) if operation else None
+        formula = self._known.operation.formulas.get(self._known.names[operand]) if self._known else None
         try:
-            arguments = RuleArguments(function, list(self._forward.names), operation, operand)
+            rule = self._rule(operand, self._known)
         except UnknownArgumentError as error:
             return RuleCheck(key, False, str(error), formula=formula)
-        rule = Rule(operand, function, arguments, self._known, self._arithmetic != "float64")
         rule.check(points)
         trials = rule.trials
         failed = [trial for trial in trials if not trial.passed]
@@ -311,6 +343,8 @@ class _Examination:
     @staticmethod
     def _rule_notes(rule: Rule, changed: tuple[str, ...]) -> list[str]:
         notes = []
+        if not rule.arguments.takes_upstream and not np.shape(rule.trials[0].point.z):
+            notes.append("It takes no dZ: checked with dZ = 1.")
         if rule.reason:
             notes.append(f"Run on float64, since on fractions {rule.reason}.")
         if changed:

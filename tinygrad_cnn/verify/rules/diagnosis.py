@@ -36,10 +36,6 @@ class _Suspect:
             return None
         return _Suspect(self.mistakes + other.mistakes, self.each + other.each)
 
-    def parts(self) -> list[_Suspect]:
-        """Each mistake alone."""
-        return [_Suspect((mistake,), (changes,)) for mistake, changes in zip(self.mistakes, self.each, strict=True)]
-
 
 def _in_floats(trial: Trial, name: str) -> Trial:
     """The trial with float64 in place of fractions; symbols stay."""
@@ -76,14 +72,19 @@ class Detective:
         conventions = self._known.operation.conventions if self._known else ()
         self._conventions: tuple[Mapping[str, Any], ...] = ({}, *conventions)
         self._found: _Suspect | None = None
+        self._cleared: list[_Suspect] = []
 
     def is_shown_by(self, trial: Trial) -> bool:
-        """Whether a trial shows every mistake that was found: none alone would give what came."""
-        if self._found is None or trial.actual is None or len(self._found.mistakes) < 2:
+        """Whether a trial shows what was found: no other mistake of the catalogue alone would give what came there."""
+        if self._found is None or trial.actual is None:
             return True
-        if not self._trials_agree(self._found, trial):
+        if len(self._found.mistakes) > 1 and not self._trials_agree(self._found, trial):
             return False
-        return not any(self._trials_agree(part, trial) for part in self._found.parts())
+        names = {self._found.mistakes[0].name} if len(self._found.mistakes) == 1 else set()
+        trial = _in_floats(trial, self._name)
+        return not any(
+            self._trials_agree(suspect, trial) for suspect in self._cleared if suspect.mistakes[0].name not in names
+        )
 
     def _trials_agree(self, suspect: _Suspect, trial: Trial) -> bool:
         made = (self._made(suspect, trial.point, convention) for convention in self._conventions)
@@ -96,13 +97,17 @@ class Detective:
         singles = list(self._singles())
         best: tuple[Any, _Suspect] | None = None
         for suspect in singles:
-            best = self._better(best, suspect)
+            found = self._unclear(suspect, self._in_floats)
+            if found is None:
+                self._cleared.append(suspect)
+            else:
+                best = self._better(best, suspect, found)
         if best is None and (factor := self._factor(_Suspect(()))):
             return self._told(factor)
         if best is None or best[0][0] or best[0][2]:
             for one, other in combinations(singles, 2):
-                if joined := one.joined(other):
-                    best = self._better(best, joined)
+                if (joined := one.joined(other)) and (found := self._unclear(joined, self._in_floats)):
+                    best = self._better(best, joined, found)
         if best is None:
             for suspect in singles:
                 if suspect.mistakes[0].name != generic.SIGN.name and (factor := self._factor(suspect)):
@@ -118,10 +123,10 @@ class Detective:
         for mistake in generic.MISTAKES:
             yield _Suspect((mistake,), ({},))
 
-    def _better(self, best: tuple[Any, _Suspect] | None, suspect: _Suspect) -> tuple[Any, _Suspect] | None:
-        found = self._unclear(suspect, self._in_floats)
-        if found is None:
-            return best
+    @staticmethod
+    def _better(
+        best: tuple[Any, _Suspect] | None, suspect: _Suspect, found: tuple[int, int]
+    ) -> tuple[Any, _Suspect] | None:
         unclear, hits = found
         rank = (unclear > hits, len(suspect.mistakes), unclear, len(suspect.changes))
         return (rank, suspect) if best is None or rank < best[0] else best

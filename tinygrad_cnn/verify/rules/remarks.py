@@ -52,7 +52,7 @@ def _cut_off(name: str, trials: list[Trial], failed: list[Trial]) -> Iterator[st
 
 
 def _are_integers(array: Any) -> bool:
-    return all(value == int(value) for value in array.flat)
+    return all(value % 1 == 0 for value in array.flat)
 
 
 def _factor(name: str, trials: list[Trial], failed: list[Trial]) -> Iterator[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -25,12 +26,23 @@ def smallest(
     failed: list[Trial],
     is_telling: Callable[[Trial], bool],
 ) -> Trial:
-    """The smallest failing trial that is found, and that is telling, starting from the smallest that is known."""
+    """The smallest failing trial that is found, starting from the smallest that is known.
+
+    Where one of the failures is telling, it is. Beyond that a case is not made so small that it says less: a gradient
+    that is a matrix keeps two entries, and what the rule gives is not empty.
+    """
     best = min(
         failed,
-        key=lambda t: (t.problem is not None, not is_telling(t), t.wrong is None, t.point.on_kink, t.point.case.size),
+        key=lambda t: (
+            t.problem is not None,
+            not is_telling(t),
+            t.wrong is None,
+            t.point.on_kink,
+            t.point.case.data == "fractions",
+            t.point.case.size,
+        ),
     )
-    search = _Search(rule, points, known, arithmetic, is_telling)
+    search = _Search(rule, points, known, arithmetic, is_telling if is_telling(best) else lambda trial: True)
     return search.plainer(search.smaller(best))
 
 
@@ -55,37 +67,34 @@ class _Search:
         return trial
 
     def plainer(self, trial: Trial) -> Trial:
-        """Replace the numbers by plain ones: 1, 2, 3, ...; ones for the upstream gradient."""
+        """Replace the numbers by plain ones: 1, 2, 3, ... for the operands; ones for the upstream gradient."""
         case = trial.point.case
         self._attempts = 0
         if self._arithmetic == "symbolic":
             return trial
-        for fill in (_ones, _counting):
-            for first in (1, 2):
-                def point(fill: Any = fill, first: int = first) -> Point:
-                    arrays = self._plain_arrays(trial.point, first)
-                    return self._points.at(case, arrays, lambda shape: self._converted(fill(shape)))
+        fills: list[_Fill] = [_kept]
+        if not case.given:
+            fills = [_ranked, _kept]
+            if case.data == "distinct":
+                fills = [_counting, *_LATER, _alternating, *fills]
+        for fill in fills:
+            for upstream in (_ones, _counting, *_LATER):
+                def point(fill: _Fill = fill, upstream: _Fill = upstream) -> Point:
+                    arrays = {name: self._filled(trial.point, name, fill) for name in case.shapes}
+                    return self._points.at(case, arrays, lambda shape: self._converted(upstream(np.empty(shape))))
 
-                if case.data == "distinct" and not case.given:
-                    found = self._failing(point, like=trial)
-                    if found is not None:
-                        return found
-        def same_operands() -> Point:
-            arrays = {name: trial.point.arguments[name] for name in case.shapes}
-            return self._points.at(case, arrays, lambda shape: self._converted(_ones(shape)))
+                found = self._failing(point, like=trial)
+                if found is not None:
+                    return found
+        return trial
 
-        return self._failing(same_operands, like=trial) or trial
-
-    def _plain_arrays(self, point: Point, first: int) -> dict[str, Any]:
+    def _filled(self, point: Point, name: str, fill: _Fill) -> Any:
+        """An operand's numbers replaced, unless they are drawn in a way of their own or have no gradient."""
         drawn = self._known.operation.draws if self._known else {}
-        arrays = {}
-        for name in point.case.shapes:
-            own = self._known.names.get(name) if self._known else None
-            if own in drawn or name not in point.operands:
-                arrays[name] = point.arguments[name]
-            else:
-                arrays[name] = self._converted(_counting(point.case.shapes[name], first))
-        return arrays
+        own = self._known.names.get(name) if self._known else None
+        if own in drawn or name not in point.operands:
+            return point.arguments[name]
+        return self._converted(fill(point.operands[name]))
 
     def _converted(self, array: Any) -> Any:
         return converted(array, self._arithmetic)
@@ -96,25 +105,55 @@ class _Search:
             return None
         self._attempts += 1
         try:
-            point = make()
+            trial = self._rule.trial(make())
         except Exception:  # the forward has no such case
             return None
-        if self._known and self._known.is_confirmed and not has_value_of(self._known, point):
+        if self._known and self._known.is_confirmed and not has_value_of(self._known, trial.point):
             return None
-        trial = self._rule.trial(point)
-        if trial.passed or (trial.point.on_kink and not like.point.on_kink):
+        if trial.passed or (trial.point.on_kink and not like.point.on_kink) or _says_less(trial, like):
             return None
         same_kind = (trial.problem is None) == (like.problem is None) and (trial.wrong is None) == (like.wrong is None)
         return trial if same_kind and self._is_telling(trial) else None
 
 
-def _ones(shape: Any) -> Any:
-    return np.ones(shape, dtype=int)
+def _says_less(trial: Trial, like: Trial) -> bool:
+    """Whether a trial is too small: of a matrix one entry is left, or what came is empty, where it was not before."""
+    single = trial.expected.ndim > 1 and trial.expected.size < 2 <= like.expected.size
+    empty = trial.actual is not None and like.actual is not None and trial.actual.size == 0 < like.actual.size
+    return bool(single or empty)
 
 
-def _counting(shape: Any, first: int = 1) -> Any:
-    count = int(np.prod(shape))
-    return ((np.arange(count) + first - 1) % 9 + 1).reshape(shape)
+_Fill = Callable[[Any], Any]
+
+
+def _ones(array: Any) -> Any:
+    return np.ones(array.shape, dtype=int)
+
+
+def _counting(array: Any, first: int = 1) -> Any:
+    return ((np.arange(array.size) + first - 1) % 9 + 1).reshape(array.shape)
+
+
+_LATER = (partial(_counting, first=2), partial(_counting, first=3))
+"""Where a 1 would hide something, and a 2 be taken for the number of something."""
+
+
+def _alternating(array: Any) -> Any:
+    """-1, 2, -3, 4: where the signs matter."""
+    numbers = _counting(array)
+    return np.where(numbers % 2, -numbers, numbers)
+
+
+def _ranked(array: Any) -> Any:
+    """The smallest integers with the same signs and the same order: where both matter."""
+    values = set(array.flat)
+    ranks = {value: rank for rank, value in enumerate(sorted(v for v in values if v > 0), 1)}
+    ranks |= {value: -rank for rank, value in enumerate(sorted((v for v in values if v < 0), reverse=True), 1)}
+    return np.array([ranks.get(value, 0) for value in array.flat], dtype=int).reshape(array.shape)
+
+
+def _kept(array: Any) -> Any:
+    return array
 
 
 def _smaller_cases(case: Case, known: Known | None) -> Iterator[Case]:

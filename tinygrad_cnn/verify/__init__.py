@@ -3,6 +3,7 @@
 from tinygrad_cnn.verify.assertions import assert_rule, assert_values
 from tinygrad_cnn.verify.catalogue import mistakes
 from tinygrad_cnn.verify.catalogue.operation import Mistake
+from tinygrad_cnn.verify.derivation import Derivation, derive
 from tinygrad_cnn.verify.exact import conv2d_formulas, exact
 from tinygrad_cnn.verify.gradcheck import GradientCheck, Kink, gradcheck
 from tinygrad_cnn.verify.report import Check, Report
@@ -13,6 +14,7 @@ from tinygrad_cnn.verify.values import ValueCheck, check_values
 __all__ = [
     "Check",
     "Counterexample",
+    "Derivation",
     "Diagnosis",
     "GradientCheck",
     "Kink",
@@ -26,6 +28,7 @@ __all__ = [
     "check_rule",
     "check_values",
     "conv2d_formulas",
+    "derive",
     "exact",
     "gradcheck",
     "mistakes",

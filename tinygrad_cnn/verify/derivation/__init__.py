@@ -1,4 +1,4 @@
-"""`derive(tensor, wrt)`: the derivation of a gradient as a student would write it, from the definition to the closed form."""
+"""`derive(tensor, wrt)`: a gradient's derivation as a student writes it, from the definition to the closed form."""
 
 from tinygrad_cnn.verify.derivation.derivation import Derivation, derive
 

@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_cnn.verify.derivation.document import Block, Bullets, Display, Formulas, Listing, Paragraph, Step, say
 from tinygrad_cnn.verify.derivation.gradients import ClosedForm, Gradient, gradients
 from tinygrad_cnn.verify.derivation.notation import Equation, Letter, Notation
-from tinygrad_cnn.verify.derivation.stages import Graph, read
+from tinygrad_cnn.verify.derivation.reader import Graph, read
 from tinygrad_cnn.verify.derivation.topics import EXPANSIONS, topic_of
 from tinygrad_cnn.verify.derivation.topics.phrases import times_said
 from tinygrad_cnn.verify.derivation.variables import Variable
@@ -281,7 +281,7 @@ class Derivation:
         return render(self, full, document)
 
     def to_html(self, full: bool = False) -> str:
-        """A page that needs no other file, its formulas in MathML, readable on a light and a dark screen and printed."""
+        """A page that needs no other file, its formulas in MathML, for a light and a dark screen and for paper."""
         from tinygrad_cnn.verify.derivation.page import page
 
         return page(self, full)

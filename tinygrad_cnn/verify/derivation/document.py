@@ -1,4 +1,4 @@
-"""A derivation as a document: steps made of paragraphs, lists of equations and drawings, whatever they are written in."""
+"""A derivation as a document: steps of paragraphs, listings of equations and drawings, for every writer."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Closed forms: operations on whole arrays of polynomials, each of which knows its result and how it is written.
 
-They stand apart from the engine: nothing of its kernels is used, so that a closed form that equals the collected entries
-was recognised, not assumed.
+They stand apart from the engine: nothing of its kernels is used, so that a closed form that equals the collected
+entries was recognised, not assumed.
 """
 
 from __future__ import annotations

@@ -11,7 +11,8 @@ from tinygrad_cnn.verify.derivation import polynomial, symbolic
 from tinygrad_cnn.verify.derivation.document import Formulas, Listing, Paragraph
 from tinygrad_cnn.verify.derivation.notation import Equation, Notation, Number, Partial, factored, plus, times
 from tinygrad_cnn.verify.derivation.polynomial import Polynomial, Symbol
-from tinygrad_cnn.verify.derivation.stages import Graph, Stage
+from tinygrad_cnn.verify.derivation.reader import Graph
+from tinygrad_cnn.verify.derivation.stages import Stage
 from tinygrad_cnn.verify.derivation.topics import Topic, back_to, brought_back, moves_said
 from tinygrad_cnn.verify.derivation.variables import Variable
 
@@ -133,8 +134,9 @@ class Gradient:
         for path in self.contributions[place]:
             partial = self.topics[path.stage].partial(path.place, self.variable.symbols[place], path.partial)[-1]
             products.append(times(path.upstream, partial))
-        known = [topic.simplified(self.contributions[place]) for topic in self.uses]
-        return Equation(self._left(place), (factored(products), *(notation for notation in known if notation is not None)))
+        known = (topic.simplified(self.contributions[place]) for topic in self.uses)
+        rights = [factored(products), *(notation for notation in known if notation is not None)]
+        return Equation(self._left(place), tuple(rights))
 
     @cached_property
     def partials(self) -> Formulas:
@@ -206,13 +208,14 @@ class Gradient:
         left: Notation = self.variable.plane()
         for topic in self.uses:
             found = [
-                (operand, closed)
+                closed
                 for position, operand in enumerate(topic.stage.operands)
                 if self.variable in operand.variables and (closed := topic.closed(position)) is not None
             ]
-            if not found or not self._is_right(topic, [back_to(self.variable, c.operand, c.form.array) for _, c in found]):
+            arrays = [back_to(self.variable, closed.operand, closed.form.array) for closed in found]
+            if not found or not self._is_right(topic, arrays):
                 return None
-            for _, closed in found:
+            for closed in found:
                 shown.append(brought_back(closed.operand, closed.form.shown))
                 summary += [*(["; plus "] if summary else []), *closed.summary]
                 words += [*closed.words, *moves_said(closed.operand, is_back=True)]

@@ -100,7 +100,7 @@ def markup(notation: Notation) -> str:
             sign = f"<munder><mo>&#x2211;</mo><mrow>{under}</mrow></munder>"
             return _row([sign, _enclosed(body, 1)])
         case Condition(left, relation, right):
-            between = f"<mtext>\N{NO-BREAK SPACE}{relation}\N{NO-BREAK SPACE}</mtext>" if relation.isalpha() else operator(relation)
+            between = f"<mtext>&#xa0;{relation}&#xa0;</mtext>" if relation.isalpha() else operator(relation)
             return _bracketed("[", markup(left) + between + markup(right), "]")
         case Matrix(rows):
             cells = "".join(f"<mtr>{''.join(f'<mtd>{markup(entry)}</mtd>' for entry in row)}</mtr>" for row in rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
 from fractions import Fraction
+from typing import Any
 
 JUXTAPOSED, ENTRYWISE, CORRELATED = "", "entrywise", "correlated"
 
@@ -208,7 +209,7 @@ def times(*factors: Notation) -> Notation:
     for factor in factors:
         is_negative, magnitude = split_sign(factor)
         number = -number if is_negative else number
-        for part in magnitude.factors if _is_plain_product(magnitude) else (magnitude,):
+        for part in _plain_factors(magnitude):
             if isinstance(part, Number):
                 number *= part.value
             else:
@@ -231,7 +232,7 @@ def factored(terms: Sequence[Notation]) -> Notation:
     1/4 (x - y)
     """
     split = [_number_before(term) for term in terms]
-    size = abs(split[0][0]) if split else 1
+    size: int | Fraction = abs(split[0][0]) if split else 1
     if len(terms) < 2 or size in (0, 1) or any(abs(number) != size for number, _ in split):
         return plus(*terms)
     if all(number < 0 for number, _ in split):
@@ -248,8 +249,9 @@ def _number_before(term: Notation) -> tuple[int | Fraction, Notation]:
     return (sign * magnitude.value, ONE) if isinstance(magnitude, Number) else (sign, magnitude)
 
 
-def _is_plain_product(notation: Notation) -> bool:
-    return isinstance(notation, Product) and notation.kind == JUXTAPOSED
+def _plain_factors(notation: Notation) -> tuple[Notation, ...]:
+    is_product = isinstance(notation, Product) and notation.kind == JUXTAPOSED
+    return notation.factors if is_product and isinstance(notation, Product) else (notation,)
 
 
 def correlated(left: Notation, right: Notation, step: Iterable[int] = ()) -> Notation:
@@ -320,7 +322,7 @@ def inline(notation: Notation) -> Notation:
     """The notation for a line of words, where a derivative is no taller than a letter."""
     if isinstance(notation, Partial):
         return replace(notation, is_inline=True)
-    changed = {}
+    changed: dict[str, Any] = {}
     for part in fields(notation):  # type: ignore[arg-type]
         value = getattr(notation, part.name)
         if isinstance(value, Notation):

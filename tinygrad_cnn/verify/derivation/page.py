@@ -24,7 +24,8 @@ _STYLE = """
 .tg-derivation section { border-top: 1px solid var(--line); padding: 1rem 0 .8rem; }
 .tg-derivation p, .tg-derivation ul { margin: .45rem 0; }
 .tg-derivation ul { padding-left: 1.3rem; }
-.tg-derivation math { font-family: "Latin Modern Math", "STIX Two Math", "Cambria Math", math, serif; font-size: 1.1em; }
+.tg-derivation math { font-family: "Latin Modern Math", "STIX Two Math", "Cambria Math", math, serif;
+  font-size: 1.1em; }
 .tg-derivation .formula { display: flex; align-items: center; gap: 2rem; margin: .6rem 0;
   padding: .2rem .6rem; overflow: auto hidden; }
 .tg-derivation .formula span { margin-left: auto; color: var(--faint); }

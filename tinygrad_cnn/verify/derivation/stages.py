@@ -1,66 +1,29 @@
-"""A recorded graph as steps that a student would write: each operation's definition, run on named entries.
-
-Every operation between the result and the array in question is run on symbols for its operands' entries, and says by
-that what each entry of its result is. What only moves entries (a reshape, a flip, a border) is looked through: the next
-operation sees the entries at their new places. Everything else makes a step, whose result gets a name.
-"""
+"""One step of a derivation: an operation's result, entry by entry, and its partial derivatives."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from math import isfinite, prod
 from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn.engine import Constant, Node, Primitive
-from tinygrad_cnn.engine import Variable as Recorded
+from tinygrad_cnn.engine import Node, Primitive
 from tinygrad_cnn.tensor import Tensor, tensor
 from tinygrad_cnn.verify.derivation import polynomial, symbolic
 from tinygrad_cnn.verify.derivation.notation import Notation
-from tinygrad_cnn.verify.derivation.polynomial import NotPolynomialError, Polynomial, Symbol, array_of, rational
-from tinygrad_cnn.verify.derivation.variables import MOST_ENTRIES, Variable, printable, unused, values_of
-from tinygrad_cnn.walk import grad, nodes
+from tinygrad_cnn.verify.derivation.polynomial import Polynomial, Symbol, rational
+from tinygrad_cnn.verify.derivation.variables import Variable
+from tinygrad_cnn.walk import grad
 
-MOST_NODES = 200
-"""A graph may have up to this many operations and operands."""
-
-MOST_MOVED = 64 * MOST_ENTRIES
-"""Entries of an array that is looked through, as that of all windows of a pooling."""
-
-MOST_DERIVATIVES = 4096
-"""Partial derivatives of one step that sympy is asked for."""
-
-MOST_CHECKED = 64
-"""Entries whose expression is compared with the recorded value."""
-
-IMAGES = ("image", "channel")
-_ROLES = {
-    "correlation": (IMAGES, (IMAGES, ("filter", "channel"), ("filter",))),
-    "transposed_convolution": (IMAGES, (IMAGES, ("channel", "filter"), ("filter",))),
-    "max_of_windows": (IMAGES, (IMAGES,)),
-    "max_of_windows_split": (IMAGES, (IMAGES,)),
-    "unfold_windows": (None, (IMAGES,)),
-}
-_NAMES = {
-    "correlation": ("XUV", "KW", "Bb"),
-    "transposed_convolution": ("XUV", "KW", "Bb"),
-    "max_of_windows": ("XUV",),
-    "max_of_windows_split": ("XUV",),
-    "unfold_windows": ("XUV",),
-    "linear": ("xuv", "WVU", "bc"),
-    "matmul": ("XUV", "YWT"),
-}
-"""What operands without a name of their own are called, the first that is free."""
-
-_SYMBOLIC_OPERANDS = frozenset({"correlation", "transposed_convolution", "linear", "matmul"})
-"""In these operations an array without a name gets one; elsewhere its numbers stand in the formulas."""
-
-_MOVES = frozenset({"reshape", "flip", "pad", "broadcast_to", "transpose"})
-_WITHOUT_EFFECT = frozenset({"cast", "transfer"})
 _OF_THE_LIBRARY = "tinygrad_cnn.primitives."
+
+
+def kind_of(node: Node) -> str:
+    """The name of one of the library's own operations, "" for anything else."""
+    if node.primitive is None or not node.primitive.forward.__module__.startswith(_OF_THE_LIBRARY):
+        return ""
+    return node.primitive.name
 
 
 @dataclass(eq=False)
@@ -77,8 +40,6 @@ class Operand:
     @cached_property
     def variables(self) -> tuple[Variable, ...]:
         """The variables whose entries it holds."""
-        if not isinstance(self.array, np.ndarray | Polynomial) or getattr(self.array, "dtype", object) != object:
-            return ()
         values = self.array.flat if isinstance(self.array, np.ndarray) else (self.array,)
         found = (symbol.variable for value in values if isinstance(value, Polynomial) for symbol in value.symbols())
         return tuple(dict.fromkeys(found))
@@ -103,7 +64,6 @@ class Stage:
         at_values: whether the expressions hold for the recorded values only (a maximum has a winner).
         known: the partial derivatives, where they were found otherwise than from `results`.
         detail: what the operation's topic needs beside.
-        kinks: where the engine's convention differs from the derivative of the expression: {entry: symbols}.
     """
 
     kind: str
@@ -116,7 +76,6 @@ class Stage:
     at_values: bool = False
     known: list[dict[Symbol, Any]] | None = None
     detail: Any = None
-    kinks: dict[int, list[Symbol]] = field(default_factory=dict)
 
     @property
     def primitive(self) -> Primitive:
@@ -160,14 +119,15 @@ class Stage:
     def _follow_conventions(self, found: list[dict[Symbol, Any]]) -> None:
         """Take the engine's derivative where the operation has a kink at the recorded values."""
         for place, slopes in enumerate(_slopes(self)):
-            mine = found[place]
-            for symbol in {**mine, **slopes}:
-                slope = slopes.get(symbol, 0)
-                if abs(float((mine[symbol].value() if symbol in mine else 0) - slope)) > 1e-6 * max(1, abs(slope)):
-                    self.kinks.setdefault(place, []).append(symbol)
-            if place in self.kinks:
+            if any(_differ(found[place].get(symbol), slopes.get(symbol, 0)) for symbol in {**found[place], **slopes}):
                 kept = sorted(slopes, key=lambda s: s.order)
                 found[place] = {s: Polynomial({(): rational(slopes[s])}) for s in kept if slopes[s]}
+
+
+def _differ(partial: Polynomial | None, slope: Any) -> bool:
+    """Whether the derivative of the expression is not the engine's, up to rounding."""
+    own = 0 if partial is None else partial.value()
+    return bool(abs(float(own - slope)) > 1e-6 * max(1, abs(slope)))
 
 
 def _slopes(stage: Stage) -> list[dict[Symbol, Any]]:
@@ -199,378 +159,3 @@ def _slopes(stage: Stage) -> list[dict[Symbol, Any]]:
                             slopes[symbol] = slopes.get(symbol, 0) + slope * derivative.value()
         found.append(slopes)
     return found
-
-
-@dataclass(eq=False)
-class Graph:
-    """All steps from `wrt` to the result, in the order in which they were computed."""
-
-    result: Variable
-    wrt: Variable
-    variables: tuple[Variable, ...]
-    stages: tuple[Stage, ...]
-
-
-Expansion = Callable[["Reader", Node, Sequence[Operand]], bool]
-"""Writes an operation as several steps; False if it can't."""
-
-
-def read(result: Any, wrt: Any, expansions: Mapping[str, Expansion]) -> Graph:
-    """The steps from `wrt` to the result.
-
-    Raises:
-        TypeError, ValueError: as `derive`.
-    """
-    return Reader(result, wrt, expansions).graph()
-
-
-class Reader:
-    """Reads a graph, operation by operation, and names what it meets."""
-
-    def __init__(self, result: Any, wrt: Any, expansions: Mapping[str, Expansion]) -> None:
-        self.expansions = expansions
-        if not isinstance(result, Recorded):
-            raise TypeError(f"derive: expected a recorded tensor but got {type(result).__name__}")
-        if result.node is None or result.node.primitive is None:
-            raise ValueError(
-                f"derive: {result!r} has no graph behind it: it was not computed from a tensor with "
-                "requires_grad=True, or inside no_grad()"
-            )
-        self.root = result.node
-        self.order = nodes(result)
-        if len(self.order) > MOST_NODES:
-            raise ValueError(
-                f"derive: the graph has {len(self.order):,} nodes, more than the {MOST_NODES} that a derivation takes; "
-                "derive one layer at a time"
-            )
-        self.target = self._find(wrt)
-        self.leading = {self.target}  # to the result
-        for node in self.order:
-            if not self.leading.isdisjoint(node.parents):
-                self.leading.add(node)
-        self.names = {id(node): printable(node.name) for node in self.order}
-        self.taken = {name for name in self.names.values() if name}
-        self.used: set[str] = set()
-        own = self.names[id(self.root)] if self.root.shape == () else ""
-        self.loss = own or unused("LJCE", self.taken)
-        self.variables: dict[Node, Variable] = {}
-        self.moved: dict[Node, Operand] = {}
-        self.stages: list[Stage] = []
-        # Matrices are called X, as in the lecture, unless the user calls one x.
-        own_names = (self.names[id(node)] for node in self.order if _is_matrix(node))
-        self.has_capitals = not any(name.islower() for name in own_names)
-        self.roles = self._roles()
-        self.ranks = self._ranks()
-
-    def _find(self, wrt: Any) -> Node:
-        """The node of the array that is differentiated by."""
-        if isinstance(wrt, str):
-            found = [node for node in self.order if node.name == wrt]
-            known = ", ".join(repr(node.name) for node in self.order if node.name) or "none has a name"
-            if len(found) != 1:
-                several = "several arrays" if found else "no array"
-                raise ValueError(f"derive: {several} behind {self.root!r} named {wrt!r}; there are: {known}")
-            target = found[0]
-        elif isinstance(wrt, Recorded):
-            if wrt.node is None or wrt.node not in self.order:
-                raise ValueError(f"derive: wrt {wrt!r} is not in the graph: the result was not computed from it")
-            target = wrt.node
-        else:
-            raise TypeError(f"derive: wrt must be a tensor or a name but is {type(wrt).__name__}")
-        if target is self.root:
-            raise ValueError("derive: wrt is the result itself; its derivative is 1")
-        if target.dtype.kind not in "fO":
-            raise ValueError(f"derive: wrt holds {target.dtype}, which has no derivative")
-        return target
-
-    def _roles(self) -> dict[Node, tuple[str, ...]]:
-        """For images and kernels the words for their leading axes."""
-        roles: dict[Node, tuple[str, ...]] = {}
-        for node in self.order:
-            kind = kind_of(node)
-            result, operands = _ROLES.get(kind, (None, ()))
-            for parent, role in zip(node.parents, operands, strict=False):
-                roles.setdefault(parent, role)
-            if result:
-                roles[node] = result
-            elif kind == "sum" and kind_of(node.parents[0]) == "unfold_windows":
-                roles[node] = IMAGES
-        for order in (self.order, self.order[::-1], self.order):  # neighbours with as many axes are alike
-            for node in order:
-                if kind_of(node) not in ("transpose", "matmul", "linear"):
-                    family = [n for n in (node, *node.parents) if len(n.shape) == len(node.shape) > 2]
-                    known = [roles[n] for n in family if n in roles]
-                    for n in family:
-                        if known:
-                            roles.setdefault(n, known[0])
-        return roles
-
-    def _ranks(self) -> dict[Node, int]:
-        """The order in which entries stand in a product: that of the operands, but W x of a linear layer."""
-        ranks: dict[Node, int] = {}
-        stack: list[tuple[Node, bool]] = [(self.root, False)]
-        while stack:
-            node, is_done = stack.pop()
-            if is_done or not node.parents:
-                ranks.setdefault(node, len(ranks))
-            elif node not in ranks:
-                parents = node.parents if kind_of(node) != "linear" else (node.parents[1], node.parents[0], *node.parents[2:])
-                stack += [(node, True), *((parent, False) for parent in reversed(parents))]
-        return ranks
-
-    def graph(self) -> Graph:
-        """Read every operation on the way, the first computed first."""
-        wrt = self._variable(self.target, *self._use(self.target))
-        for node in self.order:
-            if node in self.leading and node is not self.target:
-                self._operation(node)
-        result = self.variables[self.root]
-        used = [result, wrt, *(v for stage in self.stages for operand in stage.operands for v in operand.variables)]
-        variables = sorted(dict.fromkeys(used), key=lambda v: (v is result, v.rank))
-        return Graph(result, wrt, tuple(variables), tuple(self.stages))
-
-    def _use(self, node: Node) -> tuple[str, int]:
-        """The first operation that takes the node, behind any that only moves its entries, and as which operand."""
-        while True:
-            user = next((user for user in self.order if node in user.parents), None)
-            if user is None:
-                return "", 0
-            if kind_of(user) not in _MOVES:
-                return kind_of(user), user.parents.index(node)
-            node = user
-
-    # Names
-
-    def _variable(self, node: Node, kind: str = "", position: int = 0) -> Variable:
-        """The node under a name: its own, one that its use suggests, or for a result a letter."""
-        if node in self.variables:
-            return self.variables[node]
-        if prod(node.shape) > MOST_ENTRIES:
-            raise ValueError(
-                f"derive: {node.name or kind_of(node) or 'an operand'} has {prod(node.shape):,} entries (shape "
-                f"{node.shape}), more than the {MOST_ENTRIES:,} that a derivation names one by one"
-            )
-        if not prod(node.shape):
-            raise ValueError(f"derive: {node!r} has no entries, so that there is nothing to derive")
-        name = self.names[id(node)]
-        is_own = bool(name)
-        if is_own:
-            while name in self.used:
-                name += "'"
-        else:
-            name = unused(self._suggested(node, kind, position), self.taken)
-        self.used.add(name)
-        self.taken.add(name)
-        leading = self.roles.get(node, ())[: len(node.shape)]
-        is_capital = not is_own and self.has_capitals and _is_matrix(node) and len(name) == 1 and kind != "softmax"
-        whole = name.upper() if is_capital else name
-        variable = Variable(name, whole, node.shape, leading, values_of(node), self.ranks[node], self.loss)
-        self.variables[node] = variable
-        return variable
-
-    def _suggested(self, node: Node, kind: str, position: int) -> Sequence[str]:
-        if node is self.root:
-            return [self.loss] if not node.shape else {"linear": "yvw", "softmax": "pqs"}.get(kind_of(node), "zyv")
-        if node.parents and node in self.leading:
-            return "p" if kind_of(node) == "softmax" else "hauvgst"
-        known = _NAMES.get(kind, ())
-        if position < len(known):
-            return known[position].lower() if len(node.shape) == 1 and kind == "matmul" else known[position]
-        users = [n for n in self.order if node in n.parents]
-        operands = users[0].primitive.operand_names if users and users[0].primitive else ("x",)
-        return operands[min(position, len(operands) - 1)], *"xyuvw"
-
-    # Operations
-
-    def _operand(self, node: Node, kind: str, position: int) -> Operand:
-        """What the operation is given for the node."""
-        if node in self.moved:
-            return self.moved[node]
-        if node in self.variables or node is self.target:
-            return _of(self._variable(node))
-        if not node.parents:
-            kind, position = self._use(node)
-            if _is_number(node) and not (kind in _SYMBOLIC_OPERANDS and node.dtype.kind in "fO"):
-                return Operand(_numbers(node))
-            return _of(self._variable(node, kind, position))
-        if not node.name and node not in self.leading and prod(node.shape) <= MOST_MOVED:
-            operands = self._operands(node)
-            result = _run(node, operands)
-            if result is not None and _is_moved(result):
-                return self._moved(node, operands, result)
-        return _of(self._variable(node, kind, position))
-
-    def _operands(self, node: Node) -> tuple[Operand, ...]:
-        return tuple(self._operand(parent, kind_of(node), i) for i, parent in enumerate(node.parents))
-
-    def _moved(self, node: Node, operands: Sequence[Operand], result: Any) -> Operand:
-        """Look through the node."""
-        before = next((operand for operand in operands if operand.variables), None)
-        is_silent = before is not None and kind_of(node) in _WITHOUT_EFFECT
-        self.moved[node] = before if is_silent and before else Operand(result, node, before)
-        return self.moved[node]
-
-    def _operation(self, node: Node) -> None:
-        """Look through the node, or make a step of it."""
-        operands = self._operands(node)
-        result = _run(node, operands)
-        is_polynomial = result is not None
-        if is_polynomial and not node.name and _is_window_sum(node, self.order):
-            self._moved(node, operands, result)
-            return
-        if is_polynomial and _is_moved(result):
-            if node is self.root:
-                if self._relabel(node, operands, result):
-                    return
-            elif not node.name and prod(node.shape) <= MOST_MOVED:
-                self._moved(node, operands, result)
-                return
-        if (expand := self.expansions.get(kind_of(node))) and expand(self, node, operands):
-            return
-        at_values, translation = False, None
-        if result is None:
-            result, at_values, translation = _run_otherwise(node, operands)
-        output = self.output_of(node)
-        kind = kind_of(node)
-        self.stages.append(
-            Stage(kind, node, operands, output, list(_flat(result)), output.upstreams, translation, at_values)
-        )
-
-    def output_of(self, node: Node) -> Variable:
-        """The result of an operation under its name."""
-        return self._variable(node, kind_of(node))
-
-    def between(self, names: Sequence[str], shape: tuple[int, ...], node: Node, values: Any) -> Variable:
-        """A result that the graph has no node for, in the middle of an operation."""
-        name = unused(names, self.taken)
-        self.taken.add(name)
-        return Variable(name, name, shape, (), values, self.ranks[node], self.loss)
-
-    def _relabel(self, node: Node, operands: Sequence[Operand], result: Any) -> bool:
-        """Let the step before have this layout, where the result only shows that step's result in another."""
-        symbols = [value.symbol for value in _flat(result) if isinstance(value, Polynomial)]
-        last = self.stages[-1] if self.stages else None
-        before = None if last is None or last.node.name or last.known is not None else last.output
-        places = [symbol.place for symbol in symbols if symbol is not None and symbol.variable is before]
-        if last is None or before is None or sorted(places) != list(range(before.size)) or len(places) != prod(node.shape):
-            return False
-        self.stages.pop()
-        self.taken.discard(before.name)
-        del self.variables[last.node]
-        output = self._variable(node, last.kind)
-        at = {place: i for i, place in enumerate(places)}
-        flat = output.upstreams.ravel()
-        last.upstream = array_of([flat[at[value.symbol.place]] for value in np.ravel(last.upstream)], before.shape)
-        last.results = [last.results[place] for place in places]
-        last.output = output
-        self.stages.append(last)
-        return True
-
-
-def _of(variable: Variable) -> Operand:
-    return Operand(variable.polynomials if variable.shape else variable.polynomials[()])
-
-
-def kind_of(node: Node) -> str:
-    """The name of one of the library's own operations, "" for anything else."""
-    if node.primitive is None or not node.primitive.forward.__module__.startswith(_OF_THE_LIBRARY):
-        return ""
-    return node.primitive.name
-
-
-def _is_matrix(node: Node) -> bool:
-    """Whether the node has two axes or more that are not of size 1."""
-    return len([n for n in node.shape if n > 1]) > 1
-
-
-def _is_number(node: Node) -> bool:
-    """Whether the node stands for its numbers: a constant without a name, labels, a mask."""
-    return isinstance(node, Constant) and (not node.name or node.dtype.kind not in "fO")
-
-
-def _numbers(node: Node) -> Any:
-    """The values of a constant, floats as the short fractions that they stand for."""
-    values = values_of(node)
-    if values is None:
-        raise ValueError(
-            f"derive: the values of {node!r} were not kept, as they are more than {MOST_ENTRIES:,}; give it a name, or "
-            "record the graph inside tg.debug()"
-        )
-    if not node.shape:
-        return rational(values) if node.dtype.kind == "f" and isfinite(values) else getattr(values, "item", lambda: values)()
-    if node.dtype.kind != "f":
-        return values
-    return array_of([rational(v) if isfinite(v) else v for v in values.ravel().tolist()], node.shape)
-
-
-def _flat(result: Any) -> Any:
-    return result.flat if isinstance(result, np.ndarray) else (result,)
-
-
-def _forward(node: Node, arrays: Sequence[Any]) -> Any:
-    """The operation's definition on these operands."""
-    if kind_of(node) in _WITHOUT_EFFECT:
-        return arrays[0]
-    primitive = node.primitive
-    assert primitive is not None
-    result = primitive.forward(*arrays, **node.options)
-    return result[0] if primitive.auxiliary else result
-
-
-def _run(node: Node, operands: Sequence[Operand]) -> Any:
-    """The definition on polynomials whose values nobody asks for; None where that can't be."""
-    with polynomial.comparisons() as compared:
-        try:
-            result = _forward(node, [operand.array for operand in operands])
-            values = [polynomial.terms_of(value) for value in _flat(result)]
-        except (TypeError, ValueError, AttributeError, NotPolynomialError):
-            return None
-    return result if values and not compared else None
-
-
-def _run_otherwise(node: Node, operands: Sequence[Operand]) -> tuple[Any, bool, symbolic.Translation | None]:
-    """The definition on polynomials at their values, or on sympy's symbols; the result, and which of these it was."""
-    arrays = [operand.array for operand in operands]
-    try:
-        result = _forward(node, arrays)
-        for value in _flat(result):
-            polynomial.terms_of(value)
-        return result, True, None
-    except (TypeError, ValueError, AttributeError, NotPolynomialError):
-        pass
-    name = kind_of(node) or repr(node)
-    error: Exception | None = None
-    for signed in (False, True):
-        translation = symbolic.Translation(signed)
-        try:
-            result = _forward(node, translation.arrays(arrays))
-            entries = [symbolic.exact(value) for value in _flat(result)]
-        except (TypeError, ValueError, AttributeError) as failed:
-            error = failed
-            continue
-        count = sum(len(entry.free_symbols) for entry in entries)
-        if count > MOST_DERIVATIVES:
-            raise ValueError(
-                f"derive: {name} has {count:,} partial derivatives, more than the {MOST_DERIVATIVES:,} that sympy is "
-                "asked for; take smaller arrays"
-            )
-        values = values_of(node)
-        known = [] if values is None else np.ravel(values)[:MOST_CHECKED].tolist()
-        if not translation.is_right(entries[: len(known)], known):
-            raise ValueError(f"derive: {name} on symbols is not what it is on the recorded numbers")
-        return array_of(entries, np.shape(result)), signed, translation
-    raise ValueError(f"derive: {name} can't be run on symbols: {error}") from error
-
-
-def _is_moved(result: Any) -> bool:
-    """Whether every entry is a symbol as it is, or a number."""
-    entries = [value for value in _flat(result) if isinstance(value, Polynomial)]
-    return bool(entries) and all(entry.symbol is not None or not entry.terms for entry in entries)
-
-
-def _is_window_sum(node: Node, order: Sequence[Node]) -> bool:
-    """Whether the node is the sum of an average pooling, which the mean of each window is made from."""
-    if kind_of(node) != "sum" or kind_of(node.parents[0]) != "unfold_windows":
-        return False
-    users = [user for user in order if node in user.parents]
-    return len(users) == 1 and kind_of(users[0]) == "divide" and isinstance(users[0].parents[1], Constant)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 from functools import cache
+from numbers import Complex
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,6 @@ from tinygrad_cnn.verify.derivation.notation import (
     times,
 )
 from tinygrad_cnn.verify.derivation.polynomial import MOST_DENOMINATOR, Polynomial, Symbol, array_of, rational
-
 
 MOST_OPERATIONS = 120
 """sympy is asked to simplify a difference of up to this many operations."""
@@ -97,7 +97,7 @@ class Translation:
         """Whether the expressions have these values, as far as those of their symbols are known."""
         for expression, value in zip(expressions, values, strict=True):
             symbols = [self._back[s] for s in library().sympify(expression).free_symbols]
-            if any(symbol.value is None for symbol in symbols):
+            if not isinstance(value, Complex) or any(symbol.value is None for symbol in symbols):
                 continue
             number = complex(library().sympify(expression).evalf(subs={self.symbol(s): s.value for s in symbols}))
             if abs(number - complex(value)) > 1e-3 * max(1.0, abs(value)):

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_cnn.backend import to_numpy
 from tinygrad_cnn.engine import Unkept
 from tinygrad_cnn.verify.derivation.notation import Letter, Matrix, Notation, Number, Partial
 from tinygrad_cnn.verify.derivation.polynomial import NotPolynomialError, Polynomial, Symbol, array_of, rational
@@ -100,7 +101,7 @@ class Variable:
     def upstream_symbols(self) -> tuple[Symbol, ...]:
         """The derivative of L by every entry."""
         return tuple(
-            Symbol(self.upstream(symbol.shown), (0, self.rank, i), self, i)  # type: ignore[arg-type]
+            Symbol(self.upstream(symbol.shown), (0, self.rank, i), self, i)
             for i, symbol in enumerate(self.symbols)
         )
 
@@ -129,7 +130,7 @@ class Variable:
 
 def values_of(node: Any) -> Any:
     """The numbers of a node, None where it has not kept them."""
-    return None if isinstance(node.value, Unkept) else node.value
+    return None if isinstance(node.value, Unkept) else to_numpy(node.value)
 
 
 def printable(name: str | None) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tinygrad_cnn.verify.derivation.stages import Expansion, Stage
+from tinygrad_cnn.verify.derivation.reader import Expansion
+from tinygrad_cnn.verify.derivation.stages import Stage
 from tinygrad_cnn.verify.derivation.topics.base import Closed, Topic, back_to, brought_back, moves_said, seen
 from tinygrad_cnn.verify.derivation.topics.convolution import Convolution
 from tinygrad_cnn.verify.derivation.topics.elementwise import Elementwise, Relu, expand_relu, is_elementwise

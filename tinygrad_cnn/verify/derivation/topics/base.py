@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 from tinygrad_cnn.engine import Node
-from tinygrad_cnn.verify.derivation import forms
 from tinygrad_cnn.verify.derivation.document import Block, Paragraph, say
 from tinygrad_cnn.verify.derivation.forms import Form
 from tinygrad_cnn.verify.derivation.notation import (
@@ -15,6 +15,7 @@ from tinygrad_cnn.verify.derivation.notation import (
     Equation,
     Letter,
     Notation,
+    Number,
     Partial,
     Power,
     Product,
@@ -22,7 +23,7 @@ from tinygrad_cnn.verify.derivation.notation import (
     Word,
     times,
 )
-from tinygrad_cnn.verify.derivation.polynomial import Polynomial, Symbol
+from tinygrad_cnn.verify.derivation.polynomial import Polynomial, Symbol, array_of
 from tinygrad_cnn.verify.derivation.stages import Operand, Stage, kind_of
 from tinygrad_cnn.verify.derivation.variables import Variable
 
@@ -149,7 +150,7 @@ def seen(operand: Operand, leading: Sequence[str] = ()) -> Notation:
 def _number(array: Any) -> Notation:
     if getattr(array, "shape", ()):
         return Word("numbers")
-    return Polynomial({(): array}).shown() if isinstance(array, int) or hasattr(array, "numerator") else Word(str(array))
+    return Number(array) if isinstance(array, int | Fraction) else Word(str(array))
 
 
 _MOVES = {
@@ -220,7 +221,7 @@ def back_to(variable: Variable, operand: Operand, gradient: Any) -> Any:
         symbol = entry.symbol if isinstance(entry, Polynomial) else None
         if symbol is not None and symbol.variable is variable:
             flat[symbol.place] = flat[symbol.place] + value
-    return forms.array_of(flat, variable.shape)
+    return array_of(flat, variable.shape)
 
 
 def transposed(notation: Notation) -> Notation:

@@ -1,5 +1,7 @@
 """Convolution: sums over windows, and the gradients as correlations (lecture 14, formulas 1 to 3)."""
 
+# ruff: noqa: D102 - `Topic` says what its methods are for
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
@@ -75,7 +77,7 @@ class Convolution(Windows):
 
     def channel(self, f: int, c: int) -> int:
         """The channel of X that channel c of filter f is for."""
-        return f // self.each * self.per_group + c
+        return int(f // self.each * self.per_group + c)
 
     # What is said
 
@@ -226,7 +228,8 @@ class Convolution(Windows):
         if isinstance(shown, Call) and shown.function == name:
             words.append(say("the kernel, flipped in the forward pass and rotated now, is the kernel itself"))
             return shown.arguments[0]
-        return called(name, shown, True, words, "rotated by 180 degrees" if self.n == 2 else "turned round on each axis")
+        said = "rotated by 180 degrees" if self.n == 2 else "turned round on each axis"
+        return called(name, shown, True, words, said)
 
     def _groups_said(self) -> list[Paragraph]:
         if self.groups == 1:

@@ -1,5 +1,7 @@
 """Functions of single entries: one derivative for all of them, multiplied entry by entry."""
 
+# ruff: noqa: D102 - `Topic` says what its methods are for
+
 from __future__ import annotations
 
 import inspect
@@ -27,8 +29,9 @@ from tinygrad_cnn.verify.derivation.notation import (
     split_sign,
     times,
 )
-from tinygrad_cnn.verify.derivation.polynomial import Polynomial, Symbol
-from tinygrad_cnn.verify.derivation.stages import Operand, Reader, Stage
+from tinygrad_cnn.verify.derivation.polynomial import Polynomial, Symbol, array_of
+from tinygrad_cnn.verify.derivation.reader import Reader
+from tinygrad_cnn.verify.derivation.stages import Operand, Stage
 from tinygrad_cnn.verify.derivation.topics.base import INPUT, Closed, Topic, seen
 from tinygrad_cnn.verify.derivation.variables import Variable
 
@@ -88,7 +91,7 @@ class Elementwise(Topic):
 
         Both are expressions of `symbols`; None where there is no single one for all entries.
         """
-        values = [
+        values: list[Any] = [
             Polynomial.of(symbol) if operand.variables else operand.array
             for operand, symbol in zip(self.stage.operands, self.symbols, strict=False)
         ]
@@ -109,7 +112,7 @@ class Elementwise(Topic):
         return {s.place: (d, self._as_ruled(s.place, result, d)) for s, d in found.items()}
 
     def _as_ruled(self, position: int, result: Any, derivative: Any) -> Any:
-        """The derivative as the engine's rule writes it, often by the result; as it is, where they are not proved equal."""
+        """The derivative as the engine's rule writes it, often by the result; as it is, where that is not proved."""
         translation = self.stage.translation
         assert translation is not None
         primitive = self.stage.primitive
@@ -119,7 +122,9 @@ class Elementwise(Topic):
         for name, operand, symbol in zip(primitive.operand_names, self.stage.operands, self.symbols, strict=False):
             known[name] = translation.symbol(symbol) if operand.variables else translation.forth(operand.array)
         try:
-            names = list(inspect.signature(rule).parameters)[1:] if rule is not None else ["?"]
+            if rule is None:
+                return derivative
+            names = list(inspect.signature(rule).parameters)[1:]
             ruled = symbolic.exact(rule(symbolic.library().Integer(1), *(known[name] for name in names)))
             return ruled if symbolic.are_equal(ruled.xreplace({z: result}), derivative) else derivative
         except (KeyError, TypeError, ValueError, AttributeError):
@@ -154,7 +159,7 @@ class Elementwise(Topic):
         for place, dz in enumerate(np.ravel(self.stage.upstream)):
             upstream = dz if translation is None else translation.forth(dz)
             values.append(upstream * self._at(derivative, place))
-        array = forms.array_of(values, np.shape(self.stage.upstream))
+        array = array_of(values, np.shape(self.stage.upstream))
         shown = entrywise(self.upstream().shown, *_factors(self.stage.shown(written)))
         words: list[Paragraph] = []
         if isinstance(shown, Product) and shown.kind != JUXTAPOSED:
@@ -222,7 +227,7 @@ class Relu(Elementwise):
                 values.append(dz * Polynomial.of(symbol.is_positive()))
             else:
                 return None
-        array = forms.array_of(values, np.shape(self.stage.upstream))
+        array = array_of(values, np.shape(self.stage.upstream))
         mask = Condition(seen(self.operand(0)), ">", Number(0))
         words = [say(mask, ": 1 where it holds, else 0"), say(entrywise(Letter("A"), Letter("B")), ": entry by entry")]
         return self.summed(self.operand(0), array, entrywise(self.upstream().shown, mask), words)

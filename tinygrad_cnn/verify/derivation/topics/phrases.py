@@ -1,5 +1,7 @@
 """Sizes, borders and steps on one, two or three axes in words, and the places of windows as formulas."""
 
+
+
 from __future__ import annotations
 
 from collections.abc import Sequence

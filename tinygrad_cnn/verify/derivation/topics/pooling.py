@@ -1,5 +1,7 @@
 """Pooling: the winner of each window at the recorded values, and the mean of each window."""
 
+# ruff: noqa: D102 - `Topic` says what its methods are for
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -24,7 +26,7 @@ from tinygrad_cnn.verify.derivation.notation import (
     correlated,
     times,
 )
-from tinygrad_cnn.verify.derivation.polynomial import NotPolynomialError, Polynomial, rational
+from tinygrad_cnn.verify.derivation.polynomial import NotPolynomialError, Polynomial, array_of, rational
 from tinygrad_cnn.verify.derivation.stages import Operand, Stage, kind_of
 from tinygrad_cnn.verify.derivation.topics.base import Closed, Topic, chain_rule, seen
 from tinygrad_cnn.verify.derivation.topics.phrases import Ints, between_said, times_said
@@ -77,7 +79,7 @@ class MaxPooling(Pooling):
         super().__init__(stage)
         self.is_split = stage.kind.endswith("split")
         values = [value.value() if isinstance(value, Polynomial) else value for value in self.x.flat]
-        self.values = forms.array_of(values, self.x.shape)
+        self.values = array_of(values, self.x.shape)
         self.winners = [self._winners(index) for index in self.output.indices()]
 
     def _winners(self, index: Ints) -> list[Ints]:
@@ -119,7 +121,8 @@ class MaxPooling(Pooling):
                 parts += [", ", self.output.symbols[i].shown]
             more = f" and {len(tied) - 6} more" if len(tied) > 6 else ""
             rule = "shared equally by all winners" if self.is_split else "given to the first winner in row-major order"
-            notes.append(say(*parts, f'{more}: the gradient is {rule} (ties="{"split" if self.is_split else "first"}").'))
+            ties = "split" if self.is_split else "first"
+            notes.append(say(*parts, f'{more}: the gradient is {rule} (ties="{ties}").'))
         return notes
 
     def zero(self, is_one: bool, variable: Variable) -> str:
@@ -143,7 +146,8 @@ class MaxPooling(Pooling):
         words = (say(Condition(x, "wins", z), f": {first} of the window of ", z, ", else 0"),)
         is_single = self.batch == self.channels == 1
         picture = forms.drawn(array[0, 0]) if is_single and self.n < 3 else None
-        summary = ("each ", self.output.upstream(z), " goes to the entry that won the window; what several windows give adds up")
+        each = self.output.upstream(z)
+        summary = ("each ", each, " goes to the entry that won the window; what several windows give adds up")
         return Closed(self.image, Form(array, shown), ("n", "c"), words, picture, 1, summary, x)
 
 
@@ -202,7 +206,7 @@ class AveragePooling(Pooling):
         if position:
             return None
         shared = forms.mapped(lambda dz, count: dz * Fraction(1) / count, self.stage.upstream, self.counts)
-        ones = forms.dilated(forms.array_of([1] * prod(self.window), self.window), self.dilation)
+        ones = forms.dilated(array_of([1] * prod(self.window), self.window), self.dilation)
         size = tuple(m + before + after for m, (before, after) in zip(self.size, self.padding, strict=True))
         dz = self.surrounded(shared)
         full = of_planes((self.batch, self.channels), size, lambda n, c: ((dz[n, c], ones),), self.one)
@@ -225,7 +229,8 @@ class AveragePooling(Pooling):
         part = times(Number(share), dz_entry) if self.is_even else Quotient(dz_entry, Word("m"))
         summary = ("every entry of a window gets ", part, "; what several windows give adds up")
         picture = self._picture(dz, ones)
-        return Closed(self.image, Form(forms.cropped(full, self.padding), shown), ("n", "c"), tuple(words), picture, 1, summary)
+        form = Form(forms.cropped(full, self.padding), shown)
+        return Closed(self.image, form, ("n", "c"), tuple(words), picture, 1, summary)
 
     def _picture(self, dz: Any, ones: Any) -> Notation | None:
         if self.image.move is not None or self.n > 2 or self.batch > 1 or self.channels > 1:
@@ -240,13 +245,12 @@ def is_average(stage: Stage) -> bool:
     """Whether the step is the division of the sums of windows by their counts."""
     if stage.kind != "divide":
         return False
-    total = stage.operands[0]
-    before = total.before
-    return (
-        kind_of(total.move) == "sum" and before is not None and kind_of(before.move) == "unfold_windows"
-        if total.move is not None
-        else False
-    )
+    moves: list[str] = []
+    operand: Operand | None = stage.operands[0]
+    while operand is not None and operand.move is not None and len(moves) < 2:
+        moves.append(kind_of(operand.move))
+        operand = operand.before
+    return moves == ["sum", "unfold_windows"]
 
 
 def _entry(value: Any) -> Notation:

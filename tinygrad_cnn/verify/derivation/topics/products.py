@@ -1,5 +1,7 @@
 """Matrix products and fully connected layers."""
 
+# ruff: noqa: D102 - `Topic` says what its methods are for
+
 from __future__ import annotations
 
 from typing import Any
@@ -67,7 +69,8 @@ class Linear(Topic):
         rows = f"; the rows of {self.output.whole} are the samples" if self.is_batch else ""
         blocks: list[Block] = [say(self.title(), f" is the fully connected layer, tg.linear{rows}.")]
         x, weight = self.operand(0).variable, self.operand(1).variable
-        if x is not None and weight is not None and len(self.output.shape) <= 2 and len(x.shape) == len(self.output.shape):
+        axes = len(self.output.shape)
+        if x is not None and weight is not None and len(x.shape) == axes <= 2:
             n = ["n"] if self.is_batch else []
             bias = [b.at((), ["i"]) for operand in self.stage.operands[2:] if (b := operand.variable)]
             total = Total(("j",), times(weight.at((), ["i", "j"]), x.at((), [*n, "j"])))

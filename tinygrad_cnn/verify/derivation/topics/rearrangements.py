@@ -1,5 +1,7 @@
 """Entries at other places: the gradient is put back."""
 
+# ruff: noqa: D102 - `Topic` says what its methods are for
+
 from __future__ import annotations
 
 import numpy as np
@@ -7,8 +9,8 @@ import numpy as np
 from tinygrad_cnn.verify.derivation.document import Block, say
 from tinygrad_cnn.verify.derivation.forms import Form
 from tinygrad_cnn.verify.derivation.notation import Equation
-from tinygrad_cnn.verify.derivation.topics.base import Closed, Topic, moved, moves_said, seen
 from tinygrad_cnn.verify.derivation.stages import Operand
+from tinygrad_cnn.verify.derivation.topics.base import Closed, Topic, moved, moves_said, seen
 
 
 class Rearrangement(Topic):
@@ -29,4 +31,5 @@ class Rearrangement(Topic):
         shown = moved(self.stage.node, self.upstream().shown, True)
         operand = self.operand(0)
         words = moves_said(Operand(self.stage.upstream, self.stage.node, operand), is_back=True)
-        return Closed(operand, Form(array, shown), (), tuple(words), summary=("each gradient back at its entry's place",))
+        summary = ("every gradient back at its entry's place, in the shape of ", seen(operand))
+        return Closed(operand, Form(array, shown), (), tuple(words), summary=summary)

@@ -1,5 +1,7 @@
 """Softmax by the quotient rule, and its cross entropy: p - y."""
 
+# ruff: noqa: D102 - `Topic` says what its methods are for
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -31,7 +33,8 @@ from tinygrad_cnn.verify.derivation.notation import (
     times,
 )
 from tinygrad_cnn.verify.derivation.polynomial import Polynomial, Symbol, array_of, rational, terms_of
-from tinygrad_cnn.verify.derivation.stages import Operand, Reader, Stage
+from tinygrad_cnn.verify.derivation.reader import Reader
+from tinygrad_cnn.verify.derivation.stages import Operand, Stage
 from tinygrad_cnn.verify.derivation.topics.base import Closed, Topic, seen
 from tinygrad_cnn.verify.derivation.variables import Variable
 
@@ -153,12 +156,11 @@ def _is_cross_entropy(node: Node, x: Any, target: Any, weights: Any, norm: Any) 
     rows = []
     for n, row in enumerate(x):
         log_total = symbolic.library().log(sum(_exponentials(row, translation)))
-        terms = (translation.forth(w) * (log_total - translation.forth(v)) for w, v in zip(weights[n], row, strict=True))
-        rows.append(sum(terms))
+        pairs = zip(weights[n], row, strict=True)
+        rows.append(sum(translation.forth(w) * (log_total - translation.forth(v)) for w, v in pairs))
     claimed = rows if np.shape(defined) else [sum(rows) / norm]
-    return all(
-        symbolic.are_equal(symbolic.exact(a), symbolic.exact(b)) for a, b in zip(np.ravel(defined), claimed, strict=True)
-    )
+    pairs = zip(np.ravel(defined), claimed, strict=True)
+    return all(symbolic.are_equal(symbolic.exact(mine), symbolic.exact(other)) for mine, other in pairs)
 
 
 def _softmax_stage(
@@ -184,7 +186,7 @@ class Softmax(Topic):
     def axis(self) -> int:
         """The axis of the classes."""
         axis = self.options.get("axis", 1)
-        return axis[0] if isinstance(axis, tuple) else axis
+        return int(axis[0] if isinstance(axis, tuple) else axis)
 
     @cached_property
     def x(self) -> Any:

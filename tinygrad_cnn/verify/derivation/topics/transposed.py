@@ -1,5 +1,7 @@
 """Transposed convolution: every entry of X stamps a copy of K on Z, and collects its gradient from there."""
 
+# ruff: noqa: D102 - `Topic` says what its methods are for
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -135,7 +137,8 @@ class TransposedConvolution(Windows):
     def _framed_shown(self, words: list[Paragraph]) -> Notation:
         said = f"without {last_said(self.beyond)}, which no stamp reached"
         dz = called("cut", self.upstream(("n", "f")).shown, any(self.beyond), words, said)
-        return called("pad", dz, any(map(any, self.widths)), words, f"{zeros_said(self.widths)}, for what was taken off")
+        said = f"{zeros_said(self.widths)}, for what was taken off"
+        return called("pad", dz, any(map(any, self.widths)), words, said)
 
     def _input_gradient(self) -> Closed:
         """dZ correlated with K: what the kernel stamped, it collects."""

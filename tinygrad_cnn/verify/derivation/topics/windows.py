@@ -1,5 +1,7 @@
 """What everything that moves a window over an image has in common: sizes, remainders, dilated and padded gradients."""
 
+# ruff: noqa: D102 - `Topic` says what its methods are for
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
@@ -57,7 +59,7 @@ class Windows(Topic):
     @property
     def size(self) -> Ints:
         """X's spatial size."""
-        return self.x.shape[2:]  # type: ignore[no-any-return]
+        return self.x.shape[2:]
 
     @property
     def out(self) -> Ints:
@@ -114,8 +116,9 @@ class Windows(Topic):
     def letters_said(self) -> Paragraph:
         """What the letters of a size mean."""
         is_even = all(before == after for before, after in self.padding)
-        parts: list[str | Notation] = [Letter("n"), " is the size of ", self.name_of(0), ", ", Letter("k"), " the window's, "]
-        parts += [Letter("s"), " the stride, ", Letter("p"), f" the padding{'' if is_even else ' before and '}"]
+        n, k, s, p = map(Letter, "nksp")
+        parts: list[str | Notation] = [n, " is the size of ", self.name_of(0), ", ", k, " the window's, "]
+        parts += [s, " the stride, ", p, f" the padding{'' if is_even else ' before and '}"]
         parts += [] if is_even else [Letter("p'"), " behind"]
         parts += [", ", Letter("d"), " the dilation"] if any(d > 1 for d in self.dilation) else []
         return say(*parts, ".")

@@ -60,3 +60,16 @@ def test_first_example(tmp_path, capsys):
     assert "[[2., 0.]" in printed
     assert "passed  dK" in printed
     assert {path.name for path in tmp_path.iterdir()} & {"first_example.svg", "first_example.dot"}
+
+
+def test_check_a_rule(tmp_path, capsys):
+    """README shows what it prints."""
+    pytest.importorskip("graphviz")
+    report = load("check_a_rule")["main"](tmp_path)
+    assert report["X"].diagnosis.name == "kernel-not-rotated"
+    assert report["K"].passed
+    printed = capsys.readouterr().out
+    assert "dL/dX22 = dL/dz11 K22 + dL/dz12 K21 + dL/dz21 K12 + dL/dz22 K11" in printed
+    assert {path.name for path in tmp_path.iterdir()} & {"scalar_graph.svg", "scalar_graph.dot"}
+    readme = (EXAMPLES.parent / "README.md").read_text(encoding="utf-8")
+    assert str(report) in readme

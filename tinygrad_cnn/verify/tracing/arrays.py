@@ -60,11 +60,13 @@ class TracedArray(np.ndarray[Any, Any]):
         """Set every element."""
         self[...] = value
 
-    def astype(self, dtype: Any, *args: Any, copy: bool = True, **kwargs: Any) -> Any:
+    def astype(  # type: ignore[override]
+        self, dtype: Any, order: Any = "K", casting: Any = "unsafe", subok: bool = True, copy: bool = True
+    ) -> Any:
         """Floating-point dtypes are made of `Number`s."""
         if is_floating(dtype):
             return numbers(self) if copy or self.dtype is not _OBJECT else self
-        return super().astype(dtype, *args, copy=copy, **kwargs)
+        return super().astype(dtype, order, casting, subok, copy)
 
     def __float__(self) -> Any:
         return float(self.item())
@@ -246,6 +248,8 @@ def apply_ufunc(ufunc: Any, method: str, inputs: Any, kwargs: dict[str, Any]) ->
     first = 1 if method in ("reduce", "accumulate", "reduceat", "at") else len(inputs)
     inputs = [_operand(x) if i < first or method == "at" else x for i, x in enumerate(inputs)]
     has_objects = any(map(_is_object, inputs))
+    if method == "at" and has_objects and not _is_object(inputs[0]):
+        raise _out_cuts_off(f"{name_of(ufunc)}.at", inputs[:1])
     if "where" in kwargs:
         kwargs["where"] = _operand(kwargs["where"])
         if method == "reduce" and has_objects and ufunc.identity is not None:  # which objects don't have
@@ -254,7 +258,7 @@ def apply_ufunc(ufunc: Any, method: str, inputs: Any, kwargs: dict[str, Any]) ->
     try:
         result = getattr(function, method)(*inputs, **kwargs)
     except TypeError as error:
-        if "OutputCasting" in type(error).__name__ and has_objects:
+        if " output from dtype" in str(error) and has_objects:
             raise _out_cuts_off(name_of(ufunc), kwargs["out"]) from error
         if "ufunc" in str(error) and not isinstance(error, CutOff) and has_objects:
             raise NotTraceable(name_of(ufunc), FLOATS_ALONE) from error
@@ -307,6 +311,8 @@ def apply_function(name: str, call: Callable[[Any, Any], Any], args: Any, kwargs
         if calls_back or name in MAKERS:
             raise
         raise NotTraceable(name, FLOATS_ALONE) from error
+    except NotTraceable as error:  # of a function that this one calls
+        raise error if calls_back else NotTraceable(name, error.reason) from error
     except TracingError:
         raise
     except Exception as error:
@@ -389,7 +395,7 @@ def values(result: Any) -> Any:
            [Fraction(1, 10), Fraction(1, 1)]], dtype=object)
     """
     try:
-        array = numbers(list(result) if isinstance(result, Iterator) else result).view(np.ndarray)
+        array: Any = numbers(list(result) if isinstance(result, Iterator) else result).view(np.ndarray)
     except TypeError as error:
         why = "; is there a `return`?" if result is None else f" ({error})"
         kind = "None" if result is None else type(result).__name__

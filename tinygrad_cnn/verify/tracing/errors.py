@@ -32,5 +32,5 @@ class NotTraceable(TracingError):  # noqa: N818
     """
 
     def __init__(self, function: str, reason: str) -> None:
-        self.function = function
+        self.function, self.reason = function, reason
         super().__init__(f"{function}: can't be traced: {reason}")

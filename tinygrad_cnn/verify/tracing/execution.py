@@ -173,7 +173,7 @@ def _is_data(array: Any) -> bool:
 
 
 def _leaves(array: Any, kind: str) -> Any:
-    given = np.asarray(array)
+    given: Any = np.asarray(array)
     result = np.empty(given.shape, dtype=object)
     for index in np.ndindex(given.shape):
         value = given[index]

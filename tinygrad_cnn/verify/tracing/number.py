@@ -161,7 +161,7 @@ class Number:
 
     def hypot(self, other: Any) -> Number:
         """sqrt(x**2 + y**2)."""
-        return (self * self + other * other).sqrt()
+        return wrap(arithmetic.sqrt((self * self + other * other).value))
 
     def sign(self) -> Number:
         """-1, 0 or 1, without a graph."""
@@ -266,7 +266,7 @@ class Number:
     def __int__(self) -> int:
         if arithmetic.is_traced(self.value):
             raise _cut_off("int", self)
-        return math.trunc(self.value)
+        return int(math.trunc(self.value))
 
     def __index__(self) -> NoReturn:
         raise _cut_off("index", self)

@@ -151,8 +151,8 @@ def _finfo(dtype: Any) -> Any:
     return np.finfo(np.float64 if dtype.kind == "O" else dtype)
 
 
-def _nditer(*args: Any, flags: Sequence[str] = (), **kwargs: Any) -> Any:
-    return np.nditer(*args, flags=[*flags, "refs_ok"], **kwargs)
+def _nditer(op: Any, flags: Sequence[Any] = (), *args: Any, **kwargs: Any) -> Any:
+    return np.nditer(op, [*(flags or ()), "refs_ok"], *args, **kwargs)
 
 
 class _Vectorize(np.vectorize):

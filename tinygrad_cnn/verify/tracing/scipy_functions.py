@@ -26,7 +26,8 @@ def _correlate(name: str, x: Any, k: Any, mode: str, boundary: str = "fill", fil
     if mode == "valid":  # nothing of the border: where the kernel is the larger one, the array lies inside it
         boundary, fill = "fill", 0
     options = {"constant_values": fill} if boundary == "fill" else {}
-    padded = np.pad(x, [(m - 1, m - 1) for m in k.shape], _PADDINGS[boundary], **options)
+    mode_of_padding: Any = _PADDINGS[boundary]
+    padded = np.pad(x, [(m - 1, m - 1) for m in k.shape], mode_of_padding, **options)
     z = np.tensordot(sliding_window_view(padded, k.shape), k, axes=k.ndim)
     if mode == "full":
         return z

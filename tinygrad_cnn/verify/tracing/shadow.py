@@ -137,7 +137,7 @@ class _Rebuilding:
         return type(given)(self.of(given.__func__))
 
     def _property(self, given: property) -> Any:
-        return property(*map(self.of, (given.fget, given.fset, given.fdel)), given.__doc__)
+        return property(self.of(given.fget), self.of(given.fset), self.of(given.fdel), given.__doc__)
 
     # Modules
 

@@ -1,4 +1,4 @@
-"""Verification: of gradients and of homework, in exact arithmetic where there is one, and reports. Used as `tg.verify`."""
+"""Verification: of gradients and of homework, in exact arithmetic where there is one. Used as `tg.verify`."""
 
 from tinygrad_cnn.verify.assertions import assert_rule, assert_values
 from tinygrad_cnn.verify.catalogue import mistakes

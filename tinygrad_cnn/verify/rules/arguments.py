@@ -95,7 +95,7 @@ class RuleArguments:
 
     def values(self, dz: Any, arguments: Mapping[str, Any], result: Any, defaults: Mapping[str, Any]) -> dict[str, Any]:
         """The arguments of a call, by the rule's parameters."""
-        sources = {
+        sources: dict[str, Callable[[str], Any]] = {
             "upstream": lambda name: dz,
             "argument": lambda name: arguments[name],
             "shape": lambda name: getattr(arguments[name], "shape", ()),

@@ -142,13 +142,13 @@ class _Examination:
                 if own := self._confirmed(k, [*given, *self._in_fractions(given), *more], []):
                     return k, own
             return None, points + self._drawn(None, self._in_fractions(given))
-        refusals: list[Exception] = []
+        refusals: list[BaseException] = []
         differing: tuple[Known, tuple[Case, ...]] | None = None
         for k in known:
             family = self._family(k)
             refused = len(refusals)
-            if family and (points := self._confirmed(k, family, refusals)):
-                return k, points
+            if family and (own := self._confirmed(k, family, refusals)):
+                return k, own
             if family and len(refusals) == refused and differing is None:
                 differing = k, family
         if differing is not None and (points := self._those_that_run(differing[1])):
@@ -203,7 +203,7 @@ class _Examination:
                 ) from error
         return drawn
 
-    def _confirmed(self, known: Known, cases: Sequence[Case], refusals: list[Exception]) -> list[Point] | None:
+    def _confirmed(self, known: Known, cases: Sequence[Case], refusals: list[BaseException]) -> list[Point] | None:
         """The points, if the forward's values are there those of the operation.
 
         It may refuse some cases, and mean something else by a pair of strides or paddings.
@@ -244,7 +244,7 @@ class _Examination:
         return Report(f"backward rules of {self._forward.title}", tuple(checks), tuple(self._notes))
 
     def _other_readings(self, known: Known) -> list[str]:
-        """Other shapes that the forward takes as well, if all rules are right there: perhaps those are what is meant."""
+        """Other shapes that the forward takes as well, if all rules are right there: perhaps these are meant."""
         for other in candidates(self._forward, self._operands, OPERATIONS, self._function):
             if other.operation is not known.operation or other.layout is known.layout:
                 continue
@@ -283,7 +283,8 @@ class _Examination:
         notes = tuple(self._rule_notes(rule, changed))
         label = key if key != operand else f"d{key}"
         common: dict[str, Any] = {
-            "label": label, "formula": formula, "cases": len(trials), "changed": changed, "facts": facts, "notes": notes,
+            "label": label, "formula": formula, "cases": len(trials), "changed": changed,
+            "facts": facts, "notes": notes,
         }  # fmt: skip
         count = f"{len(trials)} cases"
         every = f"all {count}" if len(trials) > 1 else "the one case"

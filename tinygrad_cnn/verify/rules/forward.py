@@ -55,7 +55,7 @@ class Forward:
             self.defaults: dict[str, Any] = {}
             self.title, self.takes_tensors = function.name, True
             count = len(function.operand_names)
-            self._call = lambda **given: function.apply(
+            self._call: Callable[..., Any] = lambda **given: function.apply(
                 tuple(given[n] for n in self.names[:count] if n in given),
                 {n: given[n] for n in self.names[count:] if n in given},
             )
@@ -95,7 +95,7 @@ class Forward:
         leaves = {name: _Watched.of(array, name) for name, array in operands.items()}
         try:
             with recording():
-                result = self._call(**leaves, **constants)
+                result: Any = self._call(**leaves, **constants)
         except elementary.NoExactValueError as error:
             raise tracing.NotExact(error.function, *error.operands) from error
         if isinstance(result, tuple) and result and isinstance(result[0], Tensor):

@@ -73,14 +73,14 @@ class Points:
         Raises:
             ValueError: there is none for these either.
         """
-        for _ in range(REDRAWS):
+        for redraws in range(REDRAWS):
             arrays = cases.drawn(case, self._known, self._rng, self._arithmetic)
             point = self._finite(case, arrays) or self._finite(case, {n: abs(a) for n, a in arrays.items()})
             if point is None:
-                raise ValueError("its result or its gradient is not finite")
-            if not point.on_kink:
                 break
-        return point
+            if not point.on_kink or redraws == REDRAWS - 1:
+                return point
+        raise ValueError("its result or its gradient is not finite")
 
     def _finite(self, case: Case, arrays: Mapping[str, Any]) -> Point | None:
         with np.errstate(all="ignore"):
@@ -162,8 +162,9 @@ class Trial:
         """actual - expected, where both have one shape."""
         difference = np.array(self.actual - self.expected)
         for index in np.ndindex(difference.shape):
-            if hasattr(difference[index], "expand"):  # of symbols
-                difference[index] = difference[index].expand()
+            entry: Any = difference[index]
+            if hasattr(entry, "expand"):  # of symbols
+                difference[index] = entry.expand()
         return difference
 
     @property
@@ -264,8 +265,9 @@ class Rule:
 
     def _trial(self, point: Point, exact: bool) -> Trial:
         defaults = self.known.operation.defaults if self.known else {}
-        convert = (lambda a: a) if exact else _as_floats
-        actual, problem, changed = None, None, ()
+        convert: Callable[[Any], Any] = (lambda a: a) if exact else _as_floats
+        actual, problem = None, None
+        changed: tuple[str, ...] = ()
         try:
             arguments = {name: convert(value) for name, value in point.arguments.items()}
             given = self.arguments.values(convert(point.dz), arguments, convert(point.z), defaults)

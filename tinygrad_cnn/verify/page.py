@@ -37,9 +37,9 @@ STYLE = """
 .tg-report .note, .tg-report dl, .tg-report caption { color: var(--faint); font-size: .9rem; }
 .tg-report dl { display: grid; grid-template-columns: max-content 1fr; gap: 0 .8rem; margin: .4rem 0; }
 .tg-report dd { margin: 0; }
-.tg-report .arrays { display: flex; flex-wrap: wrap; gap: .6rem 2rem; overflow-x: auto; margin: .6rem 0; }
+.tg-report .arrays { display: flex; flex-wrap: wrap; align-items: flex-start; gap: .6rem 2rem; overflow-x: auto; margin: .6rem 0; }
 .tg-report table { border-collapse: collapse; font-variant-numeric: tabular-nums; width: max-content; }
-.tg-report caption { text-align: left; padding-bottom: .2rem; }
+.tg-report caption { text-align: left; padding-bottom: .2rem; white-space: nowrap; }
 .tg-report td, .tg-report th { border: 1px solid var(--line); padding: .1rem .5rem; text-align: right; }
 .tg-report td.wrong { background: var(--mark); color: var(--bad); font-weight: 700; }
 .tg-report td.wrong::before { content: "\\2717\\a0"; }

@@ -36,6 +36,10 @@ class _Suspect:
             return None
         return _Suspect(self.mistakes + other.mistakes, self.each + other.each)
 
+    def parts(self) -> list[_Suspect]:
+        """Each mistake alone."""
+        return [_Suspect((mistake,), (changes,)) for mistake, changes in zip(self.mistakes, self.each, strict=True)]
+
 
 def _in_floats(trial: Trial, name: str) -> Trial:
     """The trial with float64 in place of fractions; symbols stay."""
@@ -76,15 +80,17 @@ class Detective:
 
     def is_shown_by(self, trial: Trial) -> bool:
         """Whether a trial shows what was found: no other mistake of the catalogue alone would give what came there."""
-        if self._found is None or trial.actual is None:
+        found = self._found
+        if found is None or trial.actual is None:
             return True
-        if len(self._found.mistakes) > 1 and not self._trials_agree(self._found, trial):
-            return False
-        names = {self._found.mistakes[0].name} if len(self._found.mistakes) == 1 else set()
+        if len(found.mistakes) > 1:
+            if not self._trials_agree(found, trial):
+                return False
+            rivals = [*found.parts(), *self._cleared]
+        else:
+            rivals = [suspect for suspect in self._cleared if suspect.mistakes[0].name != found.mistakes[0].name]
         trial = _in_floats(trial, self._name)
-        return not any(
-            self._trials_agree(suspect, trial) for suspect in self._cleared if suspect.mistakes[0].name not in names
-        )
+        return not any(self._trials_agree(rival, trial) for rival in rivals)
 
     def _trials_agree(self, suspect: _Suspect, trial: Trial) -> bool:
         made = (self._made(suspect, trial.point, convention) for convention in self._conventions)

@@ -196,6 +196,25 @@ def test_an_element_that_nobody_sets_is_seen():
     assert all(math.isnan(x) for x in (*z[1], *w[0]))
 
 
+def test_a_data_set_is_only_read():
+    data = np.arange(20_000) / 10
+    rows = [0.5] * 20_000
+
+    def reads(X):
+        return X * data[1] + rows[-1] + data.mean() * X / 3
+
+    def writes(X):
+        data[0] = 1
+        return X
+
+    given = {"X": np.array([2], object)}
+    assert run(reads, given).output == Fraction(2, 10) + Fraction(1, 2) + Fraction(99995, 100) * 2 / 3
+    with pytest.raises(ValueError, match="read-only"):
+        run(writes, given)
+    assert data.flags.writeable
+    assert data[0] == 0
+
+
 def test_threads_do_not_disturb_each_other():
     barrier = threading.Barrier(4)
 

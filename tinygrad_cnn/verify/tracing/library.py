@@ -30,7 +30,7 @@ def is_students(module: ModuleType | str) -> bool:
         name, found = module, sys.modules.get(module)
     else:
         name, found = module.__name__, module
-    if name.partition(".")[0] in sys.stdlib_module_names:
+    if name.partition(".")[0] in ("tinygrad_cnn", *sys.stdlib_module_names):
         return False
     file = getattr(found, "__file__", None)
     return name not in sys.builtin_module_names and (file is None or not is_library(file))

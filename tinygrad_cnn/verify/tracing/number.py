@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from tinygrad_cnn.verify.tracing import arithmetic
+from tinygrad_cnn.verify.tracing import arithmetic, functions
 from tinygrad_cnn.verify.tracing.errors import CutOff
 from tinygrad_cnn.verify.tracing.library import students_line
 
@@ -60,7 +60,7 @@ def _comparison(comparison: Callable[[Any, Any], Any]) -> Any:
 
 def _function(name: str) -> Any:
     def function(self: Number, *others: Any) -> Number:
-        return wrap(arithmetic.function(name, self.value, *(Number(x).value for x in others)))
+        return wrap(functions.function(name, self.value, *(Number(x).value for x in others)))
 
     function.__name__ = name
     return function
@@ -71,8 +71,8 @@ def _step(name: str) -> Any:
 
     def rounded(self: Number) -> Any:
         if arithmetic.is_traced(self.value) or not arithmetic.is_finite(self.value):
-            return wrap(arithmetic.step(name, self.value))
-        return int(arithmetic.step(name, self.value))
+            return wrap(functions.step(name, self.value))
+        return int(functions.step(name, self.value))
 
     return rounded
 
@@ -109,10 +109,10 @@ class Number:
     __sub__, __rsub__ = _operator(operator.sub, arithmetic.subtract)
     __mul__, __rmul__ = _operator(operator.mul, arithmetic.multiply)
     __truediv__, __rtruediv__ = _operator(arithmetic.divide, arithmetic.divide)
-    __floordiv__, __rfloordiv__ = _operator(arithmetic.floor_divide, arithmetic.floor_divide)
-    __mod__, __rmod__ = _operator(arithmetic.remainder, arithmetic.remainder)
-    __rpow__ = _operator(arithmetic.power, arithmetic.power)[1]
-    _power = _operator(arithmetic.power, arithmetic.power)[0]
+    __floordiv__, __rfloordiv__ = _operator(functions.floor_divide, functions.floor_divide)
+    __mod__, __rmod__ = _operator(functions.remainder, functions.remainder)
+    __rpow__ = _operator(functions.power, functions.power)[1]
+    _power = _operator(functions.power, functions.power)[0]
 
     def __pow__(self, other: Any, modulus: None = None) -> Any:
         return self._power(other)
@@ -157,15 +157,15 @@ class Number:
 
     def sqrt(self) -> Number:
         """The square root; exact where that is a fraction."""
-        return wrap(arithmetic.sqrt(self.value))
+        return wrap(functions.sqrt(self.value))
 
     def hypot(self, other: Any) -> Number:
         """sqrt(x**2 + y**2)."""
-        return wrap(arithmetic.sqrt((self * self + other * other).value))
+        return wrap(functions.sqrt((self * self + other * other).value))
 
     def sign(self) -> Number:
         """-1, 0 or 1, without a graph."""
-        return wrap(arithmetic.sign(self.value))
+        return wrap(functions.sign(self.value))
 
     def fabs(self) -> Number:
         """|x|."""
@@ -199,16 +199,16 @@ class Number:
         """Whether it is negative."""
         return self < 0  # type: ignore[no-any-return]
 
-    fmod = _operator(arithmetic.fmod, arithmetic.fmod)[0]
+    fmod = _operator(functions.fmod, functions.fmod)[0]
 
     def modf(self) -> tuple[Number, Number]:
         """What stands behind the point, and what stands before it, both with the sign."""
-        whole = wrap(arithmetic.step("trunc", self.value))
+        whole = wrap(functions.step("trunc", self.value))
         return self - whole, whole
 
     def rint(self) -> Number:
         """The nearest integer, without a graph."""
-        return wrap(arithmetic.step("rint", self.value))
+        return wrap(functions.step("rint", self.value))
 
     def conjugate(self) -> Number:
         """Itself."""
@@ -266,7 +266,8 @@ class Number:
     def __int__(self) -> int:
         if arithmetic.is_traced(self.value):
             raise _cut_off("int", self)
-        return int(math.trunc(self.value))
+        whole: int = math.trunc(self.value)
+        return whole
 
     def __index__(self) -> NoReturn:
         raise _cut_off("index", self)

@@ -16,8 +16,6 @@ from tinygrad_cnn.verify.tracing.arrays import (
     TracedArray,
     apply_function,
     apply_ufunc,
-    empty_like,
-    filled,
     is_floating,
     name_of,
     numbers,
@@ -122,10 +120,23 @@ def _constructor(value: Any) -> Callable[..., Any]:
 
     def make(shape: Any, dtype: Any = None, order: Any = "C", **_: Any) -> Any:
         if dtype is None or np.dtype(dtype).kind in "fO":
-            return filled(np.empty(shape, dtype=bool, order=order), value)
+            return _filled(np.empty(shape, dtype=bool, order=order), value)
         return np.full(shape, 0 if value != value else value, dtype=dtype, order=order).view(TracedArray)
 
     return make
+
+
+def _empty_like(prototype: Any, dtype: Any = None, order: Any = "K", subok: bool = True, shape: Any = None) -> Any:
+    """An array of NaN in place of whatever lies in memory, so that an element that nobody sets is seen."""
+    array = np.empty_like(np.asarray(prototype), dtype=dtype, order=order, shape=shape)
+    return _filled(array, np.nan) if array.dtype.kind in "fO" else array.view(TracedArray)
+
+
+def _filled(array: Any, value: Any) -> Any:
+    """A traced array of the array's shape and order, with the number at every element."""
+    result = np.empty_like(array, dtype=object, subok=False)
+    result.fill(Number(value))
+    return result.view(TracedArray)
 
 
 def _arange(*limits: Any, dtype: Any = None, **named: Any) -> Any:
@@ -187,7 +198,7 @@ _NUMPY: dict[Any, Any] = {
     np.zeros: _constructor(0),
     np.ones: _constructor(1),
     np.empty: _constructor(np.nan),
-    np.empty_like: empty_like,
+    np.empty_like: _empty_like,
     np.arange: _arange,
     np.issubdtype: _issubdtype,
     np.finfo: _finfo,

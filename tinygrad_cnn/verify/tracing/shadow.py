@@ -24,6 +24,9 @@ from tinygrad_cnn.verify.tracing.numpy_shadow import Shadow, replacement
 _LRU_CACHE: Any = type(functools.lru_cache(lambda: None))
 _BASES = (object, ABC, Generic)
 
+_MOST_COPIED = 10_000
+"""Arrays and lists of more elements are only read: a data set as numbers would take minutes."""
+
 
 def shadowed(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function, rebuilt so that its `zeros`, `exp`, `float` and the like keep `Number`s.
@@ -168,10 +171,16 @@ class _Rebuilding:
     # Data, copied: the function may write to it
 
     def _array(self, array: Any) -> Any:
+        if array.size > _MOST_COPIED:  # a data set
+            array = array.view()
+            array.flags.writeable = False
+            return array
         copy = numbers(array) if array.dtype.kind == "f" else array.copy().view(TracedArray)
         return self._remember(array, copy)
 
     def _list(self, given: Any) -> Any:
+        if len(given) > _MOST_COPIED:
+            return given
         new = self._remember(given, [])
         new.extend(map(self.of, given))
         return new

@@ -280,6 +280,10 @@ def scattered(X, K):
     np.add.at(Z, [0, 1, 1, 3], X[0])
     np.add.at(Z, np.array([2, 2]), X[1, 0] * K[0])
     np.put(Z, [0], X[2, 0])
+    W = np.zeros((2, 3, 4))
+    np.add.at(W, (slice(None), np.array([[0], [2]]), [1, 1]), X[0, :2])
+    np.subtract.at(W[0], (1, 2), X[0, 0])
+    Z += W.sum(axis=(0, 1)) * X[1]
     D = np.zeros((4, 4))
     np.fill_diagonal(D, Z)
     D[::2, ::2] += K

@@ -40,10 +40,6 @@ class TracedArray(np.ndarray[Any, Any]):
         return apply_ufunc(ufunc, method, inputs, kwargs)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        own = FUNCTIONS.get(func)
-        if own is not None:
-            return own(*args, **kwargs)
-
         def call(args: Any, kwargs: Any) -> Any:
             return super(TracedArray, self).__array_function__(func, types, args, kwargs)
 
@@ -223,6 +219,10 @@ _UFUNCS: dict[Any, Any] = {
 """What NumPy doesn't have for objects, or doesn't leave to them."""
 
 
+_OPERANDS = {"reduce": (0,), "accumulate": (0,), "reduceat": (0,), "at": (0, 2)}
+"""Which arguments of a ufunc's method are operands; of the others all are."""
+
+
 def _lifted(x: Any) -> Any:
     """Integers, bools and floats as exact numbers."""
     if isinstance(x, np.ndarray):
@@ -230,10 +230,13 @@ def _lifted(x: Any) -> Any:
     return x if x is None or isinstance(x, str) else as_numbers(x)
 
 
+def _untraced(x: Any) -> Any:
+    """A view that NumPy doesn't hand back to `__array_ufunc__`."""
+    return x.view(np.ndarray) if type(x) is TracedArray else x
+
+
 def _operand(x: Any) -> Any:
-    if isinstance(x, np.ndarray):
-        return x.view(np.ndarray) if type(x) is TracedArray else x
-    return np.asarray(x) if type(x) is list or type(x) is tuple else x
+    return np.asarray(x) if type(x) is list or type(x) is tuple else _untraced(x)
 
 
 def _is_object(x: Any) -> bool:
@@ -245,11 +248,11 @@ def apply_ufunc(ufunc: Any, method: str, inputs: Any, kwargs: dict[str, Any]) ->
     out = kwargs.get("out")
     if out is not None:
         out = out if isinstance(out, tuple) else (out,)
-        kwargs["out"] = tuple(_operand(x) for x in out)
+        kwargs["out"] = tuple(map(_untraced, out))
     if kwargs.get("dtype") is not None and is_floating(kwargs["dtype"]):
         kwargs["dtype"] = _OBJECT
-    first = 1 if method in ("reduce", "accumulate", "reduceat", "at") else len(inputs)
-    inputs = [_operand(x) if i < first or method == "at" else x for i, x in enumerate(inputs)]
+    positions = _OPERANDS.get(method) or range(len(inputs))  # the others are indices and axes
+    inputs = [_operand(x) if i in positions else _untraced(x) for i, x in enumerate(inputs)]
     has_objects = any(map(_is_object, inputs))
     if method == "at" and has_objects and not _is_object(inputs[0]):
         raise _out_cuts_off(f"{name_of(ufunc)}.at", inputs[:1])
@@ -273,7 +276,8 @@ def apply_ufunc(ufunc: Any, method: str, inputs: Any, kwargs: dict[str, Any]) ->
         return out[0] if len(out) == 1 else out
     if not has_objects and _has_floats(result) and ufunc.signature is None:
         try:
-            return apply_ufunc(ufunc, method, [_lifted(x) if i < first else x for i, x in enumerate(inputs)], kwargs)
+            lifted = [_lifted(x) if i in positions else x for i, x in enumerate(inputs)]
+            return apply_ufunc(ufunc, method, lifted, kwargs)
         except NotTraceable:  # constants in any case
             pass
     if ufunc in _BOOLEAN and has_objects:
@@ -362,19 +366,6 @@ def _exactly(call: Callable[[Any, Any], Any], args: Any, kwargs: Any, floats: An
 
 MAKERS = {f"np.{name}" for name in ("array", "asarray", "asanyarray", "full", "full_like", "copyto", "put", "place")}
 """Functions that are asked for the dtype that cuts a value off."""
-
-
-def _nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
-    largest = np.finfo(np.float64).max
-    result = numbers(x) if copy else x
-    result[np.isnan(result)] = nan
-    result[result == np.inf] = largest if posinf is None else posinf
-    result[result == -np.inf] = -largest if neginf is None else neginf
-    return result
-
-
-FUNCTIONS: dict[Any, Callable[..., Any]] = {np.nan_to_num: _nan_to_num}
-"""Own functions in place of NumPy's that don't work on objects."""
 
 
 # Out of the traced world

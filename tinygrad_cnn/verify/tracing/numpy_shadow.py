@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.verify.tracing.arrays import (
-    FUNCTIONS,
     MAKERS,
     TracedArray,
     apply_function,
@@ -72,8 +71,6 @@ def _has_numbers(x: Any) -> bool:
 
 def lifted(function: Any) -> Any:
     """A function of NumPy or SciPy on traced numbers."""
-    if function in FUNCTIONS:
-        return FUNCTIONS[function]
     name = name_of(function)
     if name in SCIPY_FUNCTIONS:
         return SCIPY_FUNCTIONS[name]
@@ -150,6 +147,15 @@ def _arange(*limits: Any, dtype: Any = None, **named: Any) -> Any:
     return numbers([start + i * step for i in range(count)]).astype(dtype or float)
 
 
+def _nan_to_num(x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None) -> Any:
+    largest = np.finfo(np.float64).max
+    result = numbers(x) if copy or not isinstance(x, TracedArray) else x
+    result[np.isnan(result)] = nan
+    result[result == np.inf] = largest if posinf is None else posinf
+    result[result == -np.inf] = -largest if neginf is None else neginf
+    return result if result.ndim else result.item()
+
+
 def _issubdtype(kind: Any, other: Any) -> bool:
     is_object = np.dtype(real_type(kind)).kind == "O" if not isinstance(kind, type) else kind is np.object_
     return bool(np.issubdtype(np.float64 if is_object else real_type(kind), real_type(other)))
@@ -202,6 +208,7 @@ _NUMPY: dict[Any, Any] = {
     np.arange: _arange,
     np.issubdtype: _issubdtype,
     np.finfo: _finfo,
+    np.nan_to_num: _nan_to_num,
     np.nditer: _nditer,
     np.isscalar: lambda x: type(x) is Number or np.isscalar(x),
     np.vectorize: _Vectorize,

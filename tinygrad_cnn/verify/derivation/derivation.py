@@ -322,15 +322,15 @@ def _described(variable: Variable) -> Iterator[str | Notation]:
 
 def _indices_said(variables: tuple[Variable, ...]) -> Iterator[str | Notation]:
     """How entries are called."""
-    said = False
+    said: set[tuple[str, ...]] = set()
     for variable in variables:
         words = [*variable.leading, *_axes(variable)]
         if not variable.shape or len(words) != len(variable.shape):
             continue
         typical = [1] * len(variable.leading) + list(range(len(variable.rest)))  # channel 2, row 1, column 2
         index = [min(i, n - 1) for i, n in zip(typical, variable.shape, strict=True)]
-        has_leading = any(n > 1 for n in variable.shape[: len(variable.leading)])
-        if said and not has_leading:
+        kind = tuple(word for word, n in zip(words, variable.shape, strict=True) if word in variable.leading and n > 1)
+        if kind in said or (said and not kind):
             continue
         named = [
             f"{word} {i + 1}"
@@ -340,9 +340,9 @@ def _indices_said(variables: tuple[Variable, ...]) -> Iterator[str | Notation]:
         if not named:
             continue
         yield " " if said else "Indices count from 1: "
+        said.add(kind)
         yield variable.letter(index)
         yield f" is {', '.join(named)}."
-        said = True
 
 
 def _axes(variable: Variable) -> list[str]:

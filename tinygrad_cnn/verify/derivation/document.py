@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from tinygrad_cnn.verify.derivation.notation import Equation, Notation, Sum, Word, parts
+from tinygrad_cnn.verify.derivation.notation import Equation, Notation, Sum, Word
 
 MOST_ROWS = 16
 """A list of more rows than this is shown in part, unless everything is asked for."""
@@ -132,13 +132,3 @@ def shortened(equation: Equation) -> Equation:
         for right in equation.rights
     )
     return equation if rights == equation.rights else replace(equation, rights=rights)
-
-
-def listed(formulas: Formulas) -> Listing:
-    """All equations, one in each row."""
-    return Listing(formulas, [[i] for i in range(len(formulas))])
-
-
-def length(notation: Notation) -> int:
-    """How many letters, numbers and signs a formula has, about."""
-    return 1 + sum(map(length, parts(notation)))

@@ -201,8 +201,6 @@ def _rows(equation: Equation) -> list[str]:
     rows = [row.rstrip() for row in rows]
     if equation.number is not None:
         rows[-1] += f" \\tag{{{equation.number}}}"
-    elif equation.remark:
-        rows[-1] += f" \\quad \\text{{({escape(equation.remark)})}}"
     return rows
 
 

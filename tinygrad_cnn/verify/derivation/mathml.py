@@ -36,6 +36,7 @@ NAMESPACE = "http://www.w3.org/1998/Math/MathML"
 
 _APPLY, _TIMES = "<mo>&#x2061;</mo>", "<mo>&#x2062;</mo>"  # invisible: f of x, a times b
 _MINUS = "<mo>&#x2212;</mo>"
+_TALL = ("<mfrac", "<mtable", "<munder", "<msqrt")
 _SIGNS = {"-": "−", ">=": "≥", "<=": "≤", "!=": "≠"}
 
 
@@ -74,7 +75,8 @@ def markup(notation: Notation) -> str:
             return f"<mtext>{escape(text)}</mtext>"
         case Partial(of, by, is_inline):
             top, bottom = (f"<mrow><mo>&#x2202;</mo>{markup(part)}</mrow>" for part in (of, by))
-            return f"<mrow>{top}<mo>/</mo>{bottom}</mrow>" if is_inline else f"<mfrac>{top}{bottom}</mfrac>"
+            slash = '<mo lspace="0" rspace="0">/</mo>'
+            return f"<mrow>{top}{slash}{bottom}</mrow>" if is_inline else f"<mfrac>{top}{bottom}</mfrac>"
         case Sum(terms):
             return _row(signed(term, is_first=not i) for i, term in enumerate(terms))
         case Product():
@@ -115,7 +117,9 @@ def _row(elements: Iterable[str]) -> str:
 
 
 def _bracketed(left: str, inside: str, right: str) -> str:
-    return f'<mrow><mo stretchy="true">{left}</mo>{inside}<mo stretchy="true">{right}</mo></mrow>'
+    # A bracket that stretches around what is not tall gets the next larger glyph, with space beside it.
+    stretchy = "true" if any(tag in inside for tag in _TALL) else "false"
+    return f'<mrow><mo stretchy="{stretchy}">{left}</mo>{inside}<mo stretchy="{stretchy}">{right}</mo></mrow>'
 
 
 def operator(sign: str) -> str:

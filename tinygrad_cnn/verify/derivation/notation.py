@@ -127,12 +127,11 @@ class Matrix(Notation):
 
 @dataclass(frozen=True, slots=True)
 class Equation(Notation):
-    """left = right = right ..., perhaps with a number (3) at the end of the line and a remark in words."""
+    """left = right = right ..., perhaps with a number (3) at the end of the line."""
 
     left: Notation
     rights: tuple[Notation, ...]
     number: int | None = field(default=None, kw_only=True)
-    remark: str = field(default="", kw_only=True)
 
     @property
     def right(self) -> Notation:
@@ -219,7 +218,7 @@ def times(*factors: Notation) -> Notation:
     if not number or not others:
         return Number(number)
     if abs(number) != 1:
-        others.insert(0, Number(abs(number)))
+        others.insert(0, Number(-number if number < 0 else number))
     product = Product(tuple(others)) if len(others) > 1 else others[0]
     return Negative(product) if number < 0 else product
 
@@ -232,21 +231,20 @@ def factored(terms: Sequence[Notation]) -> Notation:
     1/4 (x - y)
     """
     split = [_number_before(term) for term in terms]
-    size: int | Fraction = abs(split[0][0]) if split else 1
-    if len(terms) < 2 or size in (0, 1) or any(abs(number) != size for number, _ in split):
+    size = max((number for number, _ in split), default=0)
+    size = size if size > 0 else min((number for number, _ in split), default=0)
+    if len(terms) < 2 or abs(size) in (0, 1) or any(abs(number) != abs(size) for number, _ in split):
         return plus(*terms)
-    if all(number < 0 for number, _ in split):
-        size = -size
     return times(Number(size), plus(*(times(Number(1 if number == size else -1), rest) for number, rest in split)))
 
 
 def _number_before(term: Notation) -> tuple[int | Fraction, Notation]:
     """The number that a term begins with, and the rest."""
     is_negative, magnitude = split_sign(term)
-    sign = -1 if is_negative else 1
-    if isinstance(magnitude, Product) and magnitude.kind == JUXTAPOSED and isinstance(magnitude.factors[0], Number):
-        return sign * magnitude.factors[0].value, times(*magnitude.factors[1:])
-    return (sign * magnitude.value, ONE) if isinstance(magnitude, Number) else (sign, magnitude)
+    first, *others = _plain_factors(magnitude)
+    if not isinstance(first, Number):
+        return -1 if is_negative else 1, magnitude
+    return -first.value if is_negative else first.value, times(*others) if others else ONE
 
 
 def _plain_factors(notation: Notation) -> tuple[Notation, ...]:

@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn.verify.derivation.notation import Condition, Notation, Number, Power, factored, times
+from tinygrad_cnn.verify.derivation.notation import Notation, Number, Power, factored, times
 
 Exact = int | Fraction
 Monomial = tuple["Symbol", ...]
 
 MOST_DENOMINATOR = 1000
-"""A float is taken for a fraction with a denominator up to this, if one rounds to it."""
+"""A float is taken for a fraction with a denominator up to this, if one is as near as a few roundings."""
 
 _compared: ContextVar[list[bool] | None] = ContextVar("compared", default=None)
 
@@ -37,7 +37,7 @@ class NoValueError(TypeError):
 class Symbol:
     """A named entry, or the derivative of L by one; each is equal to itself alone."""
 
-    __slots__ = ("_is_positive", "order", "place", "shown", "value", "variable")
+    __slots__ = ("order", "place", "shown", "value", "variable")
 
     def __init__(self, shown: Notation, order: tuple[int, ...], variable: Any, place: int, value: Any = None) -> None:
         self.shown = shown
@@ -45,14 +45,6 @@ class Symbol:
         self.variable = variable
         self.place = place
         self.value = value
-        self._is_positive: Symbol | None = None
-
-    def is_positive(self) -> Symbol:
-        """The symbol [x > 0], which is 1 or 0; it counts as a constant."""
-        if self._is_positive is None:
-            bracket = Condition(self.shown, ">", Number(0))
-            self._is_positive = Symbol(bracket, (*self.order, 1), None, self.place)
-        return self._is_positive
 
     def __repr__(self) -> str:
         return str(self.shown)
@@ -61,19 +53,19 @@ class Symbol:
 def rational(value: Any) -> Exact:
     """The number as an integer or a fraction; of the fractions that a float may have been rounded from, a short one.
 
-    >>> rational(0.1), rational(np.float32(1) / 3), rational(2.0)
-    (Fraction(1, 10), Fraction(1, 3), 2)
+    >>> rational(0.1), rational(np.float32(1) / 3), rational(1 - 0.7), rational(2.0)
+    (Fraction(1, 10), Fraction(1, 3), Fraction(3, 10), 2)
     """
     if isinstance(value, Rational):
         exact = Fraction(value)
     else:
         try:
-            exact = Fraction(value.item() if isinstance(value, np.generic) else value)
+            exact = Fraction(float(value) if isinstance(value, np.floating) else value)
         except (ValueError, OverflowError):
             raise NotPolynomialError(f"no polynomial has the coefficient {value}") from None
-        kind = type(value) if isinstance(value, np.floating) else float
+        rounding = Fraction(4 * float(np.finfo(type(value) if isinstance(value, np.floating) else float).eps))
         short = exact.limit_denominator(MOST_DENOMINATOR)
-        if kind(short) == kind(exact):
+        if abs(short - exact) <= rounding * abs(exact):
             exact = short
     return int(exact) if exact.denominator == 1 else exact
 
@@ -233,8 +225,6 @@ class Polynomial:
         result: dict[Symbol, dict[Monomial, Exact]] = {}
         for monomial, coefficient in self.terms.items():
             for i, symbol in enumerate(monomial):
-                if symbol.variable is None:
-                    continue
                 rest = monomial[:i] + monomial[i + 1 :]
                 terms = result.setdefault(symbol, {})
                 terms[rest] = terms.get(rest, 0) + coefficient

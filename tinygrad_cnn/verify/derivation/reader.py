@@ -100,19 +100,18 @@ class Reader:
         for node in self.order:
             if not self.leading.isdisjoint(node.parents):
                 self.leading.add(node)
-        self.names = {node: printable(node.name) for node in self.order}
+        self.ranks = self._ranks()
+        self.names = self._names()
         self.taken = {name for name in self.names.values() if name}
-        self.used: set[str] = set()
         own = self.names[self.root] if self.root.shape == () else ""
         self.loss = own or unused("LJCE", self.taken)
         self.variables: dict[Node, Variable] = {}
         self.moved: dict[Node, Operand] = {}
         self.stages: list[Stage] = []
-        # Matrices are called X, as in the lecture, unless the user calls one x.
-        own_names = (self.names[node] for node in self.order if _is_matrix(node))
-        self.has_capitals = not any(name.islower() for name in own_names)
         self.roles = self._roles()
-        self.ranks = self._ranks()
+        # Matrices are called X, as in the lecture, unless the user calls one x.
+        own_names = (self.names[node] for node in self.order if self._is_matrix(node))
+        self.has_capitals = not any(name.islower() for name in own_names)
 
     def _find(self, wrt: Any) -> Node:
         """The node of the array that is differentiated by."""
@@ -194,6 +193,16 @@ class Reader:
 
     # Names
 
+    def _names(self) -> dict[Node, str]:
+        """The users' names, the second of two that are the same with a prime."""
+        names: dict[Node, str] = {}
+        for node in sorted(self.ranks, key=self.ranks.__getitem__):
+            name = printable(node.name)
+            while name and name in names.values():
+                name += "'"
+            names[node] = name
+        return names
+
     def _variable(self, node: Node, kind: str = "", position: int = 0) -> Variable:
         """The node under a name: its own, one that its use suggests, or for a result a letter."""
         if node in self.variables:
@@ -207,19 +216,19 @@ class Reader:
             raise ValueError(f"derive: {node!r} has no entries, so that there is nothing to derive")
         name = self.names[node]
         is_own = bool(name)
-        if is_own:
-            while name in self.used:
-                name += "'"
-        else:
+        if not is_own:
             name = unused(self._suggested(node, kind, position), self.taken)
-        self.used.add(name)
-        self.taken.add(name)
+            self.taken.add(name)
         leading = self.roles.get(node, ())[: len(node.shape)]
-        is_capital = not is_own and self.has_capitals and _is_matrix(node) and len(name) == 1 and kind != "softmax"
+        is_capital = not is_own and self.has_capitals and self._is_matrix(node) and len(name) == 1 and kind != "softmax"
         whole = name.upper() if is_capital else name
         variable = Variable(name, whole, node.shape, leading, values_of(node), self.ranks[node], self.loss)
         self.variables[node] = variable
         return variable
+
+    def _is_matrix(self, node: Node) -> bool:
+        """Whether the array has rows and columns."""
+        return len([n for n in node.shape if n > 1]) > 1 or len(node.shape) - len(self.roles.get(node, node.shape)) > 1
 
     def _suggested(self, node: Node, kind: str, position: int) -> Sequence[str]:
         if node is self.root:
@@ -324,11 +333,6 @@ class Reader:
 
 def _of(variable: Variable) -> Operand:
     return Operand(variable.polynomials if variable.shape else variable.polynomials[()])
-
-
-def _is_matrix(node: Node) -> bool:
-    """Whether the node has two axes or more that are not of size 1."""
-    return len([n for n in node.shape if n > 1]) > 1
 
 
 def _is_number(node: Node) -> bool:

@@ -100,7 +100,7 @@ class Translation:
             if not isinstance(value, Complex) or any(symbol.value is None for symbol in symbols):
                 continue
             number = complex(library().sympify(expression).evalf(subs={self.symbol(s): s.value for s in symbols}))
-            if abs(number - complex(value)) > 1e-3 * max(1.0, abs(value)):
+            if abs(number - complex(value)) > 1e-3 * max(1.0, abs(complex(value))):
                 return False
         return True
 
@@ -117,6 +117,8 @@ class Translation:
 
 
 def _sign(value: Any) -> dict[str, bool]:
+    if value is None:
+        return {"real": True}
     return {"positive": True} if value > 0 else {"negative": True} if value < 0 else {"zero": True}
 
 
@@ -156,7 +158,7 @@ def shown(expression: Any, letter: Callable[[Any], Notation]) -> Notation:
         if e.is_Add:
             return _sum([of(term) for term in e.as_ordered_terms()])
         if e.is_Mul:
-            top, bottom = e.as_numer_denom() if e.is_commutative else (e, sympy.S.One)
+            top, bottom = sympy.fraction(e, exact=True)
             if bottom == 1 or bottom.is_Rational:
                 return times(*map(of, e.as_ordered_factors()))
             number, rest = bottom.as_coeff_Mul()

@@ -129,15 +129,13 @@ def enclosed(notation: Notation, least: int) -> str:
 
 def equation_lines(equation: Equation, width: int = WIDTH) -> list[str]:
     """The equation in lines of at most `width` characters, broken at its signs; one with matrices as a drawing."""
-    tail = f"({equation.number})" if equation.number is not None else equation.remark and f"({equation.remark})"
+    tail = f"({equation.number})" if equation.number is not None else ""
     if has_matrix(equation):
         return drawing(equation, width)
     lines = _broken(_pieces(equation), width, " " * min(len(line(equation.left)) + 3, 24))
     if not tail:
         return lines
     room = width - len(lines[-1])
-    if equation.remark:
-        return [*lines[:-1], f"{lines[-1]}   {tail}"] if len(tail) + 3 <= room else [*lines, *_wrapped(tail, width, 4)]
     return [*lines[:-1], lines[-1] + tail.rjust(room)] if len(tail) < room else [*lines, tail.rjust(width)]
 
 

@@ -91,7 +91,8 @@ class Variable:
         """A symbol for every entry, in row-major order."""
         numbers = [None] * self.size if self.values is None else np.ravel(self.values).tolist()
         # Values of another arithmetic, as sympy's symbols, have no order to find a maximum by.
-        numbers = [number if isinstance(number, float | Rational) else None for number in numbers]
+        numbers = [float(n) if isinstance(n, np.floating) else n if isinstance(n, float | Rational) else None
+                   for n in numbers]  # fmt: skip
         return tuple(
             Symbol(self.letter(index), (1, self.rank, i), self, i, number)
             for i, (index, number) in enumerate(zip(self.indices(), numbers, strict=True))

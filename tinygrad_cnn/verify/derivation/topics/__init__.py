@@ -8,7 +8,7 @@ from tinygrad_cnn.verify.derivation.reader import Expansion
 from tinygrad_cnn.verify.derivation.stages import Stage
 from tinygrad_cnn.verify.derivation.topics.base import Closed, Topic, back_to, brought_back, moves_said, seen
 from tinygrad_cnn.verify.derivation.topics.convolution import Convolution
-from tinygrad_cnn.verify.derivation.topics.elementwise import Elementwise, Relu, expand_relu, is_elementwise
+from tinygrad_cnn.verify.derivation.topics.elementwise import Elementwise, Relu, is_elementwise
 from tinygrad_cnn.verify.derivation.topics.pooling import AveragePooling, MaxPooling, is_average
 from tinygrad_cnn.verify.derivation.topics.products import Linear, Matmul
 from tinygrad_cnn.verify.derivation.topics.rearrangements import Rearrangement
@@ -39,7 +39,6 @@ EXPANSIONS: Mapping[str, Expansion] = {
     "mean_cross_entropy": expand_cross_entropy,
     "total_cross_entropy": expand_cross_entropy,
     "cross_entropy": expand_cross_entropy,
-    "relu": expand_relu,
 }
 
 

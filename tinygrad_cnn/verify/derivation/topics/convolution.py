@@ -29,8 +29,8 @@ from tinygrad_cnn.verify.derivation.variables import Variable
 
 
 def cross_correlation_said(step: Ints) -> Paragraph:
-    """What A (*) W means."""
-    image, kernel = Letter("A"), Letter("W")
+    """What P (*) Q means."""
+    image, kernel = Letter("P"), Letter("Q")
     moved: tuple[str | Notation, ...] = ()
     if any(s > 1 for s in step):
         moved = ("; ", correlated(image, kernel, step), f" moves it by {each_said(step)} at a time")
@@ -158,7 +158,7 @@ class Convolution(Windows):
         step = self.dilation if any(k > 1 for k in self.window) else self.one
         product = correlated(shown, self.spread_shown(self.upstream(("n", "f")).shown, words), step)
         if any(d > 1 for d in step):
-            entry = correlated(Letter("A"), Letter("W"), step)
+            entry = correlated(Letter("P"), Letter("Q"), step)
             words.append(say(entry, f": the window moves by {each_said(step)}, as the dilation says"))
         form = Form(array, Total(("n",), product) if self.batch > 1 else product)
         picture = self._picture(lambda a, b: correlated(a, b, step), image, spread)

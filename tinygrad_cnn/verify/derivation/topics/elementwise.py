@@ -5,12 +5,12 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn.engine import Node
 from tinygrad_cnn.verify.derivation import forms, polynomial, symbolic
 from tinygrad_cnn.verify.derivation.document import Block, Display, Paragraph, say
 from tinygrad_cnn.verify.derivation.forms import Form
@@ -23,14 +23,16 @@ from tinygrad_cnn.verify.derivation.notation import (
     Notation,
     Number,
     Partial,
+    Power,
     Product,
+    Quotient,
     entrywise,
     negative,
+    plus,
     split_sign,
     times,
 )
 from tinygrad_cnn.verify.derivation.polynomial import Polynomial, Symbol, array_of
-from tinygrad_cnn.verify.derivation.reader import Reader
 from tinygrad_cnn.verify.derivation.stages import Operand, Stage
 from tinygrad_cnn.verify.derivation.topics.base import INPUT, Closed, Topic, seen
 from tinygrad_cnn.verify.derivation.variables import Variable
@@ -56,11 +58,32 @@ def is_elementwise(stage: Stage) -> bool:
     return True
 
 
+_WRITTEN: dict[str, Callable[..., Notation]] = {
+    "add": plus,
+    "subtract": lambda x, y: plus(x, negative(y)),
+    "multiply": entrywise,
+    "divide": Quotient,
+    "negative": negative,
+    "power": Power,
+    "square": lambda x: Power(x, Number(2)),
+}
+"""The operations that have a sign of their own."""
+
+
 class Elementwise(Topic):
     """z = f(x, y, ...), entry by entry with broadcasting."""
 
+    def title(self) -> Equation:
+        if self.name not in _WRITTEN:
+            return super().title()
+        return Equation(self.output.plane(), (_WRITTEN[self.name](*map(seen, self.stage.operands)),))
+
     def given(self) -> list[Block]:
-        return [say(self.title(), ", entry by entry.")]
+        general = self.general
+        if general is None or self.name in _WRITTEN:
+            return [say(self.title(), ", entry by entry.")]
+        definition = Equation(self.output.plane(), (*self.title().rights, self.stage.shown(general)))
+        return [say(definition, ", entry by entry.")]
 
     def chain(self, variable: Variable) -> Equation:
         if variable.shape != self.output.shape or not variable.shape:
@@ -86,28 +109,30 @@ class Elementwise(Topic):
         return [Symbol(name, (1, i), self, i) for i, name in enumerate(names)]
 
     @cached_property
-    def derivatives(self) -> dict[int, tuple[Any, Any]] | None:
-        """By operand: its derivative, and the engine's way of writing it, if that is proved to be the same.
-
-        Both are expressions of `symbols`; None where there is no single one for all entries.
-        """
+    def general(self) -> Any:
+        """The result as an expression of `symbols`; None where there is no single one for all entries."""
         values: list[Any] = [
             Polynomial.of(symbol) if operand.variables else operand.array
             for operand, symbol in zip(self.stage.operands, self.symbols, strict=False)
         ]
         if self.stage.at_values or any(np.shape(value) for value in values):
             return None
-        translation, forward = self.stage.translation, self.stage.primitive.forward
-        if translation is None:
-            try:
-                result = Polynomial(polynomial.terms_of(forward(*values, **self.options)))
-            except (TypeError, ValueError, AttributeError):
-                return None
-            return {s.place: (d, d) for s, d in result.derivatives().items()}
+        translation = self.stage.translation
         try:
-            result = symbolic.exact(forward(*translation.arrays(values), **self.options))
+            operands = translation.arrays(values) if translation else values
+            result = self.stage.primitive.forward(*operands, **self.options)
+            return symbolic.exact(result) if translation else Polynomial(polynomial.terms_of(result))
         except (TypeError, ValueError, AttributeError):
             return None
+
+    @cached_property
+    def derivatives(self) -> dict[int, tuple[Any, Any]]:
+        """By operand: its derivative, and the engine's way of writing it, if that is proved to be the same."""
+        result, translation = self.general, self.stage.translation
+        if result is None:
+            return {}
+        if translation is None:
+            return {s.place: (d, d) for s, d in result.derivatives().items()}
         found = translation.derivatives(result)
         return {s.place: (d, self._as_ruled(s.place, result, d)) for s, d in found.items()}
 
@@ -145,13 +170,13 @@ class Elementwise(Topic):
         own = self.stage.places[place]
         positions = [i for i, array in enumerate(self.arrays)
                      if isinstance(array.flat[own], Polynomial) and array.flat[own].symbol is symbol]  # fmt: skip
-        if self.stage.translation is None or len(positions) != 1 or not self.derivatives:
+        if self.stage.translation is None or len(positions) != 1 or positions[0] not in self.derivatives:
             return super().partial(place, symbol, expression)
         return (self.stage.shown(self._at(self.derivatives[positions[0]][1], own)),)
 
     def closed(self, position: int) -> Closed | None:
         operand = self.operand(position)
-        if not self.derivatives or position not in self.derivatives:
+        if position not in self.derivatives:
             return None
         derivative, written = self.derivatives[position]
         translation = self.stage.translation
@@ -163,7 +188,7 @@ class Elementwise(Topic):
         shown = entrywise(self.upstream().shown, *_factors(self.stage.shown(written)))
         words: list[Paragraph] = []
         if isinstance(shown, Product) and shown.kind != JUXTAPOSED:
-            words.append(say(entrywise(Letter("A"), Letter("B")), ": multiplied entry by entry; functions as well"))
+            words.append(say(entrywise(Letter("P"), Letter("Q")), ": multiplied entry by entry"))
         return self.summed(operand, array, shown, words)
 
     def summed(self, operand: Operand, array: Any, shown: Notation, words: list[Paragraph]) -> Closed:
@@ -185,7 +210,7 @@ def _factors(notation: Notation) -> tuple[Notation, ...]:
 
 
 class Relu(Elementwise):
-    """max(x, 0), at the recorded values or for an x of unknown sign."""
+    """max(x, 0), at the recorded values."""
 
     def __init__(self, stage: Stage) -> None:
         super().__init__(stage)
@@ -194,7 +219,7 @@ class Relu(Elementwise):
     def given(self) -> list[Block]:
         blocks = super().given()
         variable = self.operand(0).variable
-        matrix = variable.matrix() if variable is not None and self.stage.at_values else None
+        matrix = variable.matrix() if variable is not None else None
         if variable is not None and matrix is not None:
             blocks.append(say("Which entries are positive depends on the values:"))
             blocks.append(Display(Equation(variable.plane(), (matrix,))))
@@ -206,8 +231,6 @@ class Relu(Elementwise):
         return Equation(z.left, (Call("max", (entry, Number(0))), z.right))
 
     def notes(self) -> list[Paragraph]:
-        if not self.stage.at_values:
-            return []
         kinks = [entry for entry in self.entries if entry.terms and entry.value() == 0]
         if not kinks:
             return []
@@ -218,28 +241,10 @@ class Relu(Elementwise):
         return "it is not positive" if is_one else "they are not positive"
 
     def closed(self, position: int) -> Closed | None:
-        values: list[Any] = []
-        for entry, dz in zip(self.entries, np.ravel(self.stage.upstream), strict=True):
-            symbol = entry.symbol
-            if self.stage.at_values:
-                values.append(dz if entry.terms and entry.value() > 0 else 0)
-            elif symbol is not None:
-                values.append(dz * Polynomial.of(symbol.is_positive()))
-            else:
-                return None
+        pairs = zip(self.entries, np.ravel(self.stage.upstream), strict=True)
+        values = [dz if entry.terms and entry.value() > 0 else 0 for entry, dz in pairs]
         array = array_of(values, np.shape(self.stage.upstream))
         mask = Condition(seen(self.operand(0)), ">", Number(0))
-        words = [say(mask, ": 1 where it holds, else 0"), say(entrywise(Letter("A"), Letter("B")), ": entry by entry")]
+        product = entrywise(Letter("P"), Letter("Q"))
+        words = [say(mask, ": 1 where it holds, else 0"), say(product, ": multiplied entry by entry")]
         return self.summed(self.operand(0), array, entrywise(self.upstream().shown, mask), words)
-
-
-def expand_relu(reader: Reader, node: Node, operands: tuple[Operand, ...]) -> bool:
-    """relu as x [x > 0] where the values of x are not known numbers."""
-    entries = list(np.asarray(operands[0].array).flat)
-    symbols = [entry.symbol for entry in entries if isinstance(entry, Polynomial)]
-    if len(symbols) != len(entries) or any(symbol is None or symbol.value is not None for symbol in symbols):
-        return False
-    results = [Polynomial.of(s) * Polynomial.of(s.is_positive()) for s in symbols if s is not None]
-    output = reader.output_of(node)
-    reader.stages.append(Stage("relu", node, operands, output, results, output.upstreams))
-    return True

@@ -27,7 +27,6 @@ from tinygrad_cnn.verify.derivation.notation import (
     Quotient,
     Sum,
     Total,
-    Word,
     negative,
     plus,
     times,
@@ -52,9 +51,13 @@ class Loss:
         variable = self.stage.operands[1].variable
         if variable is not None:
             return variable.plane(), []
-        is_label = all(weight in (0, 1) for weight in self.weights.flat)
         y = Letter("y")
-        return y, [say(y, ": 1 for the label of a row, else 0" if is_label else ": the weights of the classes")]
+        return y, [say(y, ": 1 for the label of a row, else 0" if self.is_label else ": the weights of the classes")]
+
+    @property
+    def is_label(self) -> bool:
+        """Whether the targets are ones and zeros."""
+        return all(not isinstance(weight, Polynomial) and weight in (0, 1) for weight in self.weights.flat)
 
 
 # Two steps of one operation
@@ -220,11 +223,8 @@ class Softmax(Topic):
 
     def on_partials(self) -> list[Paragraph]:
         """The quotient rule."""
-        f, g = Letter("f"), Letter("g")
-        slopes = Letter("f'"), Letter("g'")
-        rule = Quotient(plus(times(slopes[0], g), negative(times(f, slopes[1]))), Power(g, Number(2)))
-        return [say("By the quotient rule, ", Power(Quotient(f, g), Word("'")), " = ", rule,
-                    ", with ", self._total(), " for the sum of the row's exponentials:")]  # fmt: skip
+        rule = "By the quotient rule, (f/g)' = (f' g - f g')/g^2, where f and g are an exponential and the sum "
+        return [say(rule, self._total(), " of those in its row:")]
 
     def on_collected(self) -> list[Paragraph]:
         """What the last right side comes from."""
@@ -309,7 +309,7 @@ class Softmax(Topic):
             for j, weight in enumerate(row):
                 values.append((p[n, j] * sums[n] - weight) / loss.norm * self._row_upstream(n * len(row) + j))
         y, words = loss.target()
-        is_one = all(isinstance(total, int | np.integer) and total == 1 for total in sums)
+        is_one = all(not isinstance(total, Polynomial) and total == 1 for total in sums)
         scaled: Notation = self.output.plane()
         if not is_one:
             scaled = times(Letter("s"), scaled)
@@ -335,11 +335,10 @@ class CrossEntropy(Topic):
         blocks: list[Block] = [
             say(self.title(), f" is the cross entropy: minus the logarithms of the targets' probabilities{count}.")
         ]
-        target = np.asarray(self.operand(1).array)
-        if target.ndim == 1 and target.dtype != object:
-            labels = ", ".join(str(int(label) + 1) for label in target[:12])
-            more = ", ..." if len(target) > 12 else ""
-            blocks.append(say(f"Label{'s' if len(target) > 1 else ''}, counted from 1: {labels}{more}."))
+        if loss.is_label and all(sum(row) == 1 for row in loss.weights):
+            labels = ", ".join(str(list(row).index(1) + 1) for row in loss.weights[:12])
+            more = ", ..." if len(loss.weights) > 12 else ""
+            blocks.append(say(f"Label{'s' if len(loss.weights) > 1 else ''}, counted from 1: {labels}{more}."))
         return blocks
 
     def zero(self, is_one: bool, variable: Variable) -> str:
@@ -358,7 +357,7 @@ class CrossEntropy(Topic):
             for dz, w, value in zip(upstream.flat, loss.weights.flat, p.flat, strict=True)
         ]
         y, words = loss.target()
-        shown: Notation = times(Number(Fraction(-1) / loss.norm), Quotient(y, seen(self.operand(0))))
+        shown: Notation = Negative(Quotient(y, times(Number(loss.norm), seen(self.operand(0)))))
         if not self.output.is_loss:
             shown = times(self.output.upstream(self.output.plane()), shown)
         return Closed(self.operand(0), Form(array_of(values, p.shape), shown), (), (*words, say("entry by entry")))

@@ -65,7 +65,8 @@ WRITTEN = [
     Written(total, "X", lambda dZ, X: dZ * np.ones(X.shape)),
     Written(total, "X", lambda dZ: dZ, "not-spread"),
     Written(total, "X", lambda dZ, X: dZ * np.ones(X.shape) / X.size, "divided-by-entries"),
-    Written(total, "X", lambda X: np.ones(X.shape), "upstream-missing"),
+    Written(total, "X", lambda dZ, X: np.ones(X.shape), "upstream-missing"),
+    Written(total, "X", lambda X: np.ones(X.shape)),  # for dZ = 1
     Written(average, "X", lambda dZ, X: dZ * np.ones(X.shape) / X.size),
     Written(average, "X", lambda dZ, X: dZ * np.ones(X.shape), "not-divided"),
     Written(average, "X", lambda dZ, X: np.ones(X.shape) / X.size, "upstream-missing"),

@@ -27,11 +27,12 @@ from tinygrad_cnn.verify.derivation.notation import (
     Total,
     Word,
     binding,
+    has_matrix,
     inline,
     least_binding,
     split_sign,
 )
-from tinygrad_cnn.verify.derivation.text import line, rational
+from tinygrad_cnn.verify.derivation.text import drawing, line, rational
 
 if TYPE_CHECKING:
     from tinygrad_cnn.verify.derivation.derivation import Derivation
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 LINE = 64
 """A line of a displayed formula is broken where its text would be longer."""
 
-_BESIDE = 3
+_BESIDE, _WIDEST = 3, 10**6
 _OWN = frozenset({"exp", "log", "max", "min", "sin", "cos", "tan", "sinh", "cosh", "tanh"})
 _SPECIAL = {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
@@ -105,7 +106,7 @@ def formula(notation: Notation) -> str:
             return f"\\left[{formula(left)} {relation} {formula(right)}\\right]"
         case Matrix(rows):
             columns = "c" * max(len(rows[0]), 1)
-            lines = r" \\ ".join(" & ".join(map(formula, row)) for row in rows)
+            lines = r" \\ ".join(" & ".join(formula(inline(entry)) for entry in row) for row in rows)
             return f"\\left[\\begin{{array}}{{{columns}}} {lines} \\end{{array}}\\right]"
         case Equation(left, rights):
             return " = ".join(map(formula, (left, *rights)))
@@ -235,7 +236,9 @@ def _block(block: Block, full: bool) -> list[str]:
         items = [f"\\item {_inline(item.parts)}" for item in block.items]
         return [r"\begin{itemize}", *items, r"\end{itemize}"]
     if isinstance(block, Display):
-        return [display(block.equation)]
+        size = _size(block.equation)
+        narrow = f"{{{size}\\setlength{{\\arraycolsep}}{{3pt}}"
+        return [narrow, display(block.equation), "}"] if size else [display(block.equation)]
     rows = []
     for row in block.shown(full):
         if row is None:
@@ -249,6 +252,12 @@ def _block(block: Block, full: bool) -> list[str]:
     if block.left_out(full):
         lines.append(f"\\noindent ({block.left_out(full)} more in the same way)")
     return lines
+
+
+def _size(equation: Equation) -> str:
+    """A smaller type for a drawing that would be wider than the page."""
+    width = max(map(len, drawing(equation, _WIDEST)), default=0) if has_matrix(equation) else 0
+    return r"\scriptsize" if width > 80 else r"\footnotesize" if width > LINE else ""
 
 
 def _cell(equation: Equation) -> str:

@@ -27,6 +27,7 @@ from tinygrad_cnn.verify.derivation.notation import (
     Total,
     Word,
     binding,
+    inline,
     least_binding,
     split_sign,
 )
@@ -36,6 +37,7 @@ NAMESPACE = "http://www.w3.org/1998/Math/MathML"
 
 _APPLY, _TIMES = "<mo>&#x2061;</mo>", "<mo>&#x2062;</mo>"  # invisible: f of x, a times b
 _MINUS = "<mo>&#x2212;</mo>"
+_DEL = '<mo lspace="0" rspace="0">&#x2202;</mo>'
 _TALL = ("<mfrac", "<mtable", "<munder", "<msqrt")
 _SIGNS = {"-": "−", ">=": "≥", "<=": "≤", "!=": "≠"}
 
@@ -74,7 +76,7 @@ def markup(notation: Notation) -> str:
                 return "<mo>⋯</mo>"
             return f"<mtext>{escape(text)}</mtext>"
         case Partial(of, by, is_inline):
-            top, bottom = (f"<mrow><mo>&#x2202;</mo>{markup(part)}</mrow>" for part in (of, by))
+            top, bottom = (f"<mrow>{_DEL}{markup(part)}</mrow>" for part in (of, by))
             slash = '<mo lspace="0" rspace="0">/</mo>'
             return f"<mrow>{top}{slash}{bottom}</mrow>" if is_inline else f"<mfrac>{top}{bottom}</mfrac>"
         case Sum(terms):
@@ -105,8 +107,8 @@ def markup(notation: Notation) -> str:
             between = f"<mtext>&#xa0;{relation}&#xa0;</mtext>" if relation.isalpha() else operator(relation)
             return _bracketed("[", markup(left) + between + markup(right), "]")
         case Matrix(rows):
-            cells = "".join(f"<mtr>{''.join(f'<mtd>{markup(entry)}</mtd>' for entry in row)}</mtr>" for row in rows)
-            return _bracketed("[", f"<mtable>{cells}</mtable>", "]")
+            lines = ("".join(f"<mtd>{markup(inline(entry))}</mtd>" for entry in row) for row in rows)
+            return _bracketed("[", f"<mtable>{''.join(f'<mtr>{line}</mtr>' for line in lines)}</mtable>", "]")
         case Equation(left, rights):
             return _row([operator("=").join(map(markup, (left, *rights)))])
     raise TypeError(f"derivation: no MathML for {type(notation).__name__}")

@@ -21,7 +21,7 @@ _STYLE = """
   --ground: #15191d; --result: #1e252c; } }
 .tg-derivation h1 { font-size: 1.35rem; font-weight: 600; margin: 0 0 .5rem; line-height: 2; }
 .tg-derivation h2 { font-size: 1.05rem; margin: 0 0 .5rem; }
-.tg-derivation section { border-top: 1px solid var(--line); padding: 1rem 0 .8rem; }
+.tg-derivation section { border-top: 1px solid var(--line); padding: 1rem 0 .8rem; overflow-x: auto; }
 .tg-derivation p, .tg-derivation ul { margin: .45rem 0; }
 .tg-derivation ul { padding-left: 1.3rem; }
 .tg-derivation math { font-family: "Latin Modern Math", "STIX Two Math", "Cambria Math", math, serif;
@@ -34,7 +34,6 @@ _STYLE = """
 .tg-derivation td { padding: .22rem 0; vertical-align: baseline; }
 .tg-derivation td:first-child { text-align: right; white-space: nowrap; }
 .tg-derivation td.rest { padding-left: .35rem; }
-.tg-derivation td.rest math { padding-right: .2rem; }
 .tg-derivation td.cell { text-align: left; padding: .3rem 2rem .3rem 0; }
 .tg-derivation .left { color: var(--faint); font-size: .92rem; }
 .tg-derivation mtd { padding: .15rem .4rem; }
@@ -89,8 +88,8 @@ def _display(equation: Equation) -> str:
     number = f"<span>({equation.number})</span>" if equation.number is not None else ""
     if has_matrix(equation):
         return f'<div class="formula">{mathml.element(equation)}{number}</div>'
-    rights = "".join(piece for right in equation.rights for piece in mathml.pieces(right))
-    return f'<div class="formula"><div>{mathml.element(equation.left)} {rights}</div>{number}</div>'
+    rights = "<wbr/>".join(piece for right in equation.rights for piece in mathml.pieces(right))
+    return f'<div class="formula"><div>{mathml.element(equation.left)}{rights}</div>{number}</div>'
 
 
 def _listing(listing: Listing, full: bool) -> Iterator[str]:
@@ -102,7 +101,7 @@ def _listing(listing: Listing, full: bool) -> Iterator[str]:
             kind = ' class="cell"' if not is_single else ""
             yield f'<tr><td{kind}><math><mo>⋮</mo></math></td><td class="rest"></td></tr>'
         elif is_single:
-            rights = " ".join(piece for right in row[0].rights for piece in mathml.pieces(right))
+            rights = "<wbr/>".join(piece for right in row[0].rights for piece in mathml.pieces(right))
             yield f'<tr><td>{mathml.element(row[0].left)}</td><td class="rest">{rights}</td></tr>'
         else:
             cells = "".join(f'<td class="cell">{mathml.element(equation)}</td>' for equation in row)

@@ -155,6 +155,7 @@ def test_text():
         "          expected   actual   difference",
         "          1 2         1  2      0   0",
         "          3 4        *4 *3     *1 *-1",
+        "",
         "  FAILED  z   not computed",
         "          the function is <missing>",
         "",

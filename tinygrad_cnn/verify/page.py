@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from tinygrad_cnn.verify import excerpt
-from tinygrad_cnn.verify.content import Arrays, Comparison, Facts, Paragraph, Part
+from tinygrad_cnn.verify.content import Arrays, Comparison, Derived, Facts, Paragraph, Part
 
 MOST_COLUMNS = 12
 MOST_ROWS = 24
@@ -37,7 +37,8 @@ STYLE = """
 .tg-report .note, .tg-report dl, .tg-report caption { color: var(--faint); font-size: .9rem; }
 .tg-report dl { display: grid; grid-template-columns: max-content 1fr; gap: 0 .8rem; margin: .4rem 0; }
 .tg-report dd { margin: 0; }
-.tg-report .arrays { display: flex; flex-wrap: wrap; align-items: flex-start; gap: .6rem 2rem; overflow-x: auto; margin: .6rem 0; }
+.tg-report .arrays { display: flex; flex-wrap: wrap; align-items: flex-start; gap: .6rem 2rem;
+  overflow-x: auto; margin: .6rem 0; }
 .tg-report table { border-collapse: collapse; font-variant-numeric: tabular-nums; width: max-content; }
 .tg-report caption { text-align: left; padding-bottom: .2rem; white-space: nowrap; }
 .tg-report td, .tg-report th { border: 1px solid var(--line); padding: .1rem .5rem; text-align: right; }
@@ -108,6 +109,8 @@ def _part(part: Part, is_passed: bool) -> str:
             return _arrays(arrays)
         case Comparison():
             return _comparison(part)
+        case Derived(title, _, derive):
+            return f"<details><summary>{escape(title)}</summary>\n{derive()._repr_html_()}\n</details>"
 
 
 def _text(value: Any) -> str:

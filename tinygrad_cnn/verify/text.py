@@ -9,7 +9,7 @@ from itertools import zip_longest
 from typing import Any
 
 from tinygrad_cnn.verify import excerpt
-from tinygrad_cnn.verify.content import Arrays, Comparison, Facts, Paragraph, Part
+from tinygrad_cnn.verify.content import Arrays, Comparison, Derived, Facts, Paragraph, Part
 
 WIDTH = 80
 MOST_ROWS = 16
@@ -31,7 +31,10 @@ def render(report: Any) -> str:
     marked = False
     for check in report:
         lines += block(check.name, check.passed, check.message, below := details(check), widest)
+        lines += [""] * ("" in below)  # behind arrays
         marked |= any("*" in line for line in below)
+    if not lines[-1]:
+        lines.pop()
     if marked:
         lines += ["", "* marks a wrong entry"]
     return "\n".join(lines)
@@ -69,6 +72,8 @@ def _part(part: Part, width: int) -> list[str]:
             return ["", *_arrays(arrays, width)]
         case Comparison():
             return ["", *_comparison(part, width)]
+        case Derived(title, source):
+            return ["", *wrapped(f"{title}: {source}", "", "  ", width)]
 
 
 def _text(value: Any) -> str:

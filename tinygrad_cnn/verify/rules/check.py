@@ -306,7 +306,7 @@ class _Examination:
             message = f"{message}: {diagnosis.name}"
         return RuleCheck(
             key, False, message, failed=len(failed), diagnosis=diagnosis, counterexample=counterexample,
-            remarks=() if diagnosis else tuple(remarks(operand, trials, self._known)), tolerance=shown.tolerance,
+            remarks=() if diagnosis else tuple(remarks(rule)), tolerance=shown.tolerance,
             expected=shown.expected, actual=shown.actual, difference=None if shown.wrong is None else shown.difference,
             wrong=shown.wrong, derive=self._derivation(operand, failed[0].point), **common,
         )  # fmt: skip

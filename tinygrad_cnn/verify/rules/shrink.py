@@ -79,6 +79,7 @@ class _Search:
                 fills = [_counting, *_LATER, _alternating, *fills]
         for fill in fills:
             for upstream in (_ones, _counting, *_LATER, _ranked):
+
                 def point(fill: _Fill = fill, upstream: _Fill = upstream) -> Point:
                     arrays = {name: self._filled(trial.point, name, fill) for name in case.shapes}
                     return self._points.at(case, arrays, lambda shape: self._converted(upstream(trial.point.dz)))

@@ -217,7 +217,7 @@ X[0:1, 0:1].item() * X + float(X[0:1, 0:1].sum())
 sum([X[0], X[1]], np.zeros(4)) + sum(X[2], 0.0)
 np.nanvar(X)
 np.nextafter(1, 2) * X + np.spacing(1) + np.ldexp(1, 2)
-np.trunc(X) * X + np.fix(X) * X + np.rint(X) * X
+np.trunc(X) * X + np.rint(X) * X
 np.float_power(X, 2)
 np.true_divide(X, 3) + np.divide(X, 3) + np.divide(1, 3)
 np.divide(X, X, out=np.zeros_like(X), where=X > 0)

@@ -357,7 +357,7 @@ def _exactly(call: Callable[[Any, Any], Any], args: Any, kwargs: Any, floats: An
         return numbers(x) if _is_whole(x) else x
 
     try:
-        return call([lifted(x) for x in args], {key: lifted(x) for key, x in kwargs.items()})
+        return call(tuple(map(lifted, args)), {key: lifted(x) for key, x in kwargs.items()})
     except TracingError:
         raise
     except (TypeError, ValueError, IndexError):  # the integers were indices or sizes

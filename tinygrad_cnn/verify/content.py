@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,4 +57,19 @@ class Comparison:
         return (*self.labels, "difference")
 
 
-Part = Paragraph | Facts | Arrays | Comparison
+@dataclass(frozen=True)
+class Derived:
+    """How the right result comes about: a page has it folded up, a text says how to get it.
+
+    Attributes:
+        title: what is derived.
+        source: the expression that gives the derivation.
+        derive: gives it.
+    """
+
+    title: str
+    source: str
+    derive: Callable[[], Any]
+
+
+Part = Paragraph | Facts | Arrays | Comparison | Derived

@@ -32,17 +32,18 @@ STYLE = """
 .tg-report article.passed p { margin: 0; }
 .tg-report .tag { border: 1px solid currentColor; border-radius: 1rem; padding: 0 .6rem; color: var(--bad);
   font-size: .9rem; white-space: nowrap; }
-.tg-report .formula { border-left: 3px solid var(--line); padding-left: .8rem; margin: .5rem 0; font-style: italic; }
+.tg-report p.formula { border-left: 3px solid var(--line); padding-left: .8rem; margin: .5rem 0; font-style: italic; }
 .tg-report .case { margin-top: .8rem; font-weight: 600; }
 .tg-report .note, .tg-report dl, .tg-report caption { color: var(--faint); font-size: .9rem; }
 .tg-report dl { display: grid; grid-template-columns: max-content 1fr; gap: 0 .8rem; margin: .4rem 0; }
 .tg-report dd { margin: 0; }
 .tg-report .arrays { display: flex; flex-wrap: wrap; align-items: flex-start; gap: .6rem 2rem;
   overflow-x: auto; margin: .6rem 0; }
-.tg-report table { border-collapse: collapse; font-variant-numeric: tabular-nums; width: max-content; }
+.tg-report .arrays table { border-collapse: collapse; font-variant-numeric: tabular-nums; width: max-content; }
 .tg-report caption { text-align: left; padding-bottom: .2rem; white-space: nowrap; }
-.tg-report td, .tg-report th { border: 1px solid var(--line); padding: .1rem .5rem; text-align: right; }
+.tg-report .arrays td, .tg-report .arrays th { border: 1px solid var(--line); padding: .1rem .5rem; text-align: right; }
 .tg-report td.wrong { background: var(--mark); color: var(--bad); font-weight: 700; }
+.tg-report summary { cursor: pointer; }
 .tg-report td.wrong::before { content: "\\2717\\a0"; }
 """
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.verify.catalogue.operation import Mistake
-from tinygrad_cnn.verify.content import Arrays, Facts, Paragraph, Part
+from tinygrad_cnn.verify.content import Arrays, Derived, Facts, Paragraph, Part
 from tinygrad_cnn.verify.excerpt import dimensions
 from tinygrad_cnn.verify.report import Check, to_json_types
 
@@ -132,6 +132,9 @@ class RuleCheck(Check):
         if not self.passed and self.counterexample:
             parts += [Paragraph(self.counterexample.sentence, "case"), Arrays(self.counterexample.arrays)]
             parts += self.comparison(self.label, (f"right {self.label}", f"your {self.label}"))
+        if not self.passed and self.derive:
+            title = f"How the right {self.label} comes about"
+            parts.append(Derived(title, f'report["{self.name}"].derive()', self.derive))
         return parts
 
     def to_dict(self) -> dict[str, Any]:

@@ -168,6 +168,8 @@ FUNCTIONS = {
     "reciprocal": (tg.reciprocal, "dL/dx = -dL/dz o z^2"),
     "sin": (tg.sin, "dL/dx = dL/dz o cos(x)"),
     "power": (lambda x: x**0.5, None),
+    "gelu": (tg.gelu, None),
+    "softplus": (tg.softplus, "dL/dx = dL/dz o 1/(1 + exp(-x))"),
 }
 
 

@@ -242,7 +242,7 @@ class Gradient:
                     collected = collected + topic.contribution(path)
             if (translation := topic.stage.translation) is not None:
                 zeros = {translation.symbol(symbol): 0 for symbol in self._vanishing}
-                if not symbolic.are_equal(symbolic.exact(claimed).xreplace(zeros), collected):
+                if not symbolic.are_equal(symbolic.exact(claimed).xreplace(zeros), symbolic.exact(collected)):
                     return False
             elif self._without_vanishing(claimed) != polynomial.terms_of(collected):
                 return False

@@ -27,6 +27,9 @@ from tinygrad_cnn.verify.derivation.polynomial import MOST_DENOMINATOR, Polynomi
 MOST_OPERATIONS = 120
 """sympy is asked to simplify a difference of up to this many operations."""
 
+ROUNDING = 1e-12
+"""What is left of two equal terms with floats, at most."""
+
 
 @cache
 def library() -> Any:
@@ -86,7 +89,7 @@ class Translation:
         sympy = library()
         found = {}
         for symbol in sorted(sympy.sympify(expression).free_symbols, key=lambda s: self._back[s].order):
-            derivative = sympy.diff(expression, symbol)
+            derivative = exact(sympy.diff(expression, symbol))
             if derivative.has(sympy.Derivative, sympy.Subs):
                 raise ValueError(f"derive: sympy finds no derivative of {self.shown(expression)}")
             if derivative != 0:
@@ -135,13 +138,18 @@ def exact(expression: Any) -> Any:
 
 
 def are_equal(left: Any, right: Any) -> bool:
-    """Whether the difference of two expressions is proved to be 0; a large one is not simplified for long."""
+    """Whether the difference of two expressions is proved to be 0, up to the rounding of floats in them.
+
+    A large one is not simplified for long.
+    """
     sympy = library()
     difference = sympy.sympify(left) - right
-    if difference == 0 or sympy.expand(difference) == 0:
+    if difference == 0:
         return True
-    is_small = not difference.has(sympy.Float) and difference.count_ops() <= MOST_OPERATIONS
-    return is_small and sympy.simplify(difference) == 0
+    expanded = sympy.expand(difference)
+    if difference.has(sympy.Float):
+        return all(abs(term.as_coeff_Mul()[0]) < ROUNDING for term in sympy.Add.make_args(expanded))
+    return expanded == 0 or (difference.count_ops() <= MOST_OPERATIONS and sympy.simplify(difference) == 0)
 
 
 def shown(expression: Any, letter: Callable[[Any], Notation]) -> Notation:

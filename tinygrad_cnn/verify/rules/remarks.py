@@ -119,7 +119,7 @@ def _cut_off(facts: _Facts) -> Iterator[str]:
 
 
 def _are_integers(array: Any) -> bool:
-    return not any(hasattr(value, "free_symbols") or value != int(value) for value in array.flat)
+    return _is_finite(array) and not any(hasattr(value, "free_symbols") or value != int(value) for value in array.flat)
 
 
 def _factor(facts: _Facts) -> Iterator[str]:

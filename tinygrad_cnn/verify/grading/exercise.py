@@ -137,12 +137,14 @@ def _as_homework(check: Check) -> Check:
         return check
     if check.passed and check.changed:
         message = f"{check.message}, but it changes what it was given"
-        return replace(check, passed=False, message=message, formula=None)
+        return replace(check, passed=False, message=message, formula=None, derive=None)
     problem = check.counterexample and check.counterexample.problem
     if problem and check.failed == check.cases:
         is_written = not problem.startswith(NOT_DONE)
         case = check.counterexample if is_written else None
-        return replace(check, message=problem, facts={}, formula=None, expected=None, counterexample=case)
+        return replace(
+            check, message=problem, facts={}, formula=None, derive=None, expected=None, counterexample=case
+        )
     return check
 
 

@@ -147,6 +147,7 @@ class Trial:
         wrong: the wrong positions, None where the shapes differ or there is no array.
         tolerance: the largest difference that passes; 0 is equality.
         changed: the arguments that the rule changed.
+        is_untraceable: whether fractions had no way through the rule.
     """
 
     point: Point
@@ -156,6 +157,7 @@ class Trial:
     wrong: Any
     tolerance: float = 0
     changed: tuple[str, ...] = ()
+    is_untraceable: bool = False
 
     @property
     def difference(self) -> Any:
@@ -238,17 +240,13 @@ class Rule:
             if as_floats.problem is None:
                 self.exact, self.reason = False, failed.problem
                 self.trials = [self.trial(point) for point in points]
-            elif not self._is_own_error(failed):
+            elif failed.is_untraceable:  # what the student's code raises by itself is what to tell
                 self.trials = [as_floats if t is failed else t for t in self.trials]
 
     def is_right(self, points: list[Point]) -> bool:
         """Whether the rule is right at every point."""
         self.check(points)
         return all(trial.passed for trial in self.trials)
-
-    @staticmethod
-    def _is_own_error(trial: Trial) -> bool:
-        return "Number" not in (trial.problem or "")
 
     def trial(self, point: Point) -> Trial:
         """Run the rule at a point."""
@@ -266,7 +264,7 @@ class Rule:
     def _trial(self, point: Point, exact: bool) -> Trial:
         defaults = self.known.operation.defaults if self.known else {}
         convert: Callable[[Any], Any] = (lambda a: a) if exact else _as_floats
-        actual, problem = None, None
+        actual, problem, is_untraceable = None, None, False
         changed: tuple[str, ...] = ()
         try:
             arguments = {name: convert(value) for name, value in point.arguments.items()}
@@ -279,8 +277,8 @@ class Rule:
         except NotImplementedError as error:
             problem = f"{NOT_DONE}{_after(error)}{_line(error)}"
         except (Exception, SystemExit) as error:  # whatever the student's code does
-            problem = _told(error)
-        return self._judged(point, actual, problem, exact, changed)
+            problem, is_untraceable = _told(error), isinstance(error, tracing.TracingError)
+        return replace(self._judged(point, actual, problem, exact, changed), is_untraceable=is_untraceable)
 
     def _judged(
         self, point: Point, actual: Any, problem: str | None, exact: bool, changed: tuple[str, ...]

@@ -119,7 +119,8 @@ def _text(value: Any) -> str:
 
 
 def _arrays(arrays: Mapping[str, Any]) -> str:
-    tables, hidden = [], []
+    tables: list[str] = []
+    hidden: list[str] = []
     for name, array in arrays.items():
         grids = excerpt.grids(name, array)
         if _is_large(grids[0]):

@@ -149,7 +149,7 @@ def are_equal(left: Any, right: Any) -> bool:
     expanded = sympy.expand(difference)
     if difference.has(sympy.Float):
         return all(abs(term.as_coeff_Mul()[0]) < ROUNDING for term in sympy.Add.make_args(expanded))
-    return expanded == 0 or (difference.count_ops() <= MOST_OPERATIONS and sympy.simplify(difference) == 0)
+    return bool(expanded == 0 or (difference.count_ops() <= MOST_OPERATIONS and sympy.simplify(difference) == 0))
 
 
 def shown(expression: Any, letter: Callable[[Any], Notation]) -> Notation:

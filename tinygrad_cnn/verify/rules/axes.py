@@ -57,9 +57,9 @@ def predicates(trials: Sequence[Trial], known: Known | None) -> Iterator[tuple[s
             continue
         for axis, name in enumerate(axis_names(known, own, ndim)):
             words = _single(known, operand, own, name)
-            yield words, lambda t, operand=operand, axis=axis: _shape(t, known, operand)[axis] == 1
+            yield words, lambda t, operand=operand, axis=axis: _shape(t, known, operand)[axis] == 1  # type: ignore[misc]
         if ndim > 1:
-            yield f"where {operand} is square", lambda t, operand=operand: len({*_shape(t, known, operand)[-2:]}) == 1
+            yield f"where {operand} is square", lambda t, operand=operand: len({*_shape(t, known, operand)[-2:]}) == 1  # type: ignore[misc]
 
 
 def _single(known: Known | None, operand: str, own: str, name: str) -> str:
@@ -82,7 +82,7 @@ def _of_options(trials: Sequence[Trial], known: Known | None) -> Iterator[tuple[
         # The plain values first: with them the option does nothing.
         for value in sorted(dict.fromkeys(map(repr, values)), key=lambda text: (text != repr(default), text)):
             words = f"without {option}" if value == "0" else f"for {option} {value}"
-            yield words, lambda t, option=option, value=value: repr(t.point.constants.get(option)) == value
+            yield words, lambda t, option=option, value=value: repr(t.point.constants.get(option)) == value  # type: ignore[misc]
 
 
 def _of_windows(trials: Sequence[Trial], known: Known | None) -> Iterator[tuple[str, Predicate]]:
@@ -125,7 +125,7 @@ def quantities(trials: Sequence[Trial], known: Known | None) -> Iterator[tuple[s
     for option in dict.fromkeys(name for trial in trials for name in trial.point.case.options):
         values = [trial.point.constants.get(option) for trial in trials]
         if all(isinstance(value, int) and value for value in values):
-            yield f"the {option}", lambda t, option=option: t.point.constants[option]
+            yield f"the {option}", lambda t, option=option: t.point.constants[option]  # type: ignore[misc]
     for operand in trials[0].point.case.shapes:
         own = known.names.get(operand, operand) if known else operand
         ndim = len(_shape(trials[0], known, operand))
@@ -134,6 +134,6 @@ def quantities(trials: Sequence[Trial], known: Known | None) -> Iterator[tuple[s
         for axis, name in enumerate(axis_names(known, own, ndim)):
             of = "" if name in PARTS else f" of {operand}"
             words = f"the length of {name}{of}" if name.startswith("axis") else f"the number of {name}s{of}"
-            yield words, lambda t, operand=operand, axis=axis: _shape(t, known, operand)[axis]
-        yield f"the number of {operand}'s entries", lambda t, operand=operand: int(np.prod(_shape(t, known, operand)))
+            yield words, lambda t, operand=operand, axis=axis: _shape(t, known, operand)[axis]  # type: ignore[misc]
+        yield f"the number of {operand}'s entries", lambda t, operand=operand: int(np.prod(_shape(t, known, operand)))  # type: ignore[misc]
     yield "the number of outputs", lambda t: int(np.size(t.point.z))

@@ -60,7 +60,7 @@ class _Search:
         while progress:
             progress = False
             for case in _smaller_cases(trial.point.case, self._known):
-                found = self._failing(lambda case=case: self._points.draw(case), like=trial)
+                found = self._failing(partial(self._points.draw, case), like=trial)
                 if found is not None:
                     trial, progress = found, True
                     break

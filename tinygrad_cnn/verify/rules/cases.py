@@ -217,7 +217,7 @@ def halves_and_thirds(integers: Any, rng: np.random.Generator) -> Any:
 def upstream(shape: tuple[int, ...], rng: np.random.Generator, arithmetic: str, data: str = "distinct") -> Any:
     """A random integer that is not zero for each output: all ones would hide much, as in a batch norm."""
     if arithmetic == "symbolic":
-        return symbols("dz", shape)
+        return symbols("dZ", shape)
     integers = rng.integers(1, LARGEST + 1, shape) * rng.choice([-1, 1], shape)
     return converted(halves_and_thirds(integers, rng) if data == "fractions" else integers, arithmetic)
 

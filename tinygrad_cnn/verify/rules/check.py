@@ -301,7 +301,7 @@ class _Examination:
         where = f"in {len(failed)} of {count}" if len(failed) < len(trials) else f"in {every}"
         message = f"wrong {where}"
         if all(trial.problem for trial in failed):
-            message = f"no result {where}: {shown.problem}"
+            message = f"failed {where}: {shown.problem}"
         elif diagnosis:
             message = f"{message}: {diagnosis.name}"
         return RuleCheck(

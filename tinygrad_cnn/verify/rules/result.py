@@ -123,7 +123,8 @@ class RuleCheck(Check):
         if not self.passed:
             if self.diagnosis:
                 parts.append(Paragraph(self.diagnosis.explanation, "text"))
-            parts += [Paragraph(remark, "text") for remark in self.remarks]
+            if self.remarks:
+                parts.append(Paragraph(" ".join(self.remarks), "text"))
             if self.formula:
                 parts.append(Paragraph(self.formula, "formula"))
         parts += map(Paragraph, self.notes)

@@ -29,19 +29,26 @@ ROTATED_KERNEL = (
     ),
     Mistake(
         "kernel-transposed",
-        "The kernel was transposed instead of rotated: K.T mirrors it on the diagonal, but both axes are reversed.",
+        "The kernel was transposed: K.T mirrors it on the diagonal, but a full correlation needs both axes reversed. "
+        "(In the form that adds dZ[i, j] K to the windows of dX, K stays as it is.)",
         ("x",),
-        ({"kernel": "transposed"}, {"kernel": "transposed", "size": "as it comes"}),
+        tuple(
+            {"kernel": kernel} | size
+            for kernel in ("transposed", "rotated and transposed")
+            for size in ({}, {"size": "as it comes"})
+        ),
     ),
     Mistake(
         "kernel-flipped-rows",
-        "The kernel was only turned upside down: rotating by 180 degrees reverses the columns too.",
+        "The kernel was only turned upside down: rotating by 180 degrees reverses the columns too. (In the form that "
+        "adds dZ[i, j] K to the windows of dX it was flipped left to right, and stays as it is.)",
         ("x",),
         ({"kernel": "upside down"},),
     ),
     Mistake(
         "kernel-flipped-columns",
-        "The kernel was only flipped left to right: rotating by 180 degrees reverses the rows too.",
+        "The kernel was only flipped left to right: rotating by 180 degrees reverses the rows too. (In the form that "
+        "adds dZ[i, j] K to the windows of dX it was turned upside down, and stays as it is.)",
         ("x",),
         ({"kernel": "left to right"},),
     ),

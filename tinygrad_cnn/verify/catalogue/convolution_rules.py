@@ -118,8 +118,8 @@ def altered_kernel(weight: Any, kernel: str) -> Any:
     """The kernel that is correlated with dZ; None where this makes no sense.
 
     Args:
-        kernel: "rotated"; "as it is"; of two spatial axes also "transposed", "upside down", "left to right", "by 90
-            degrees", "by -90 degrees"; "flipped on every axis", those of the channels too; "ones".
+        kernel: "rotated"; "as it is"; of two spatial axes also "transposed", "rotated and transposed", "upside down",
+            "left to right", "by 90 degrees", "by -90 degrees"; "flipped on every axis", those of the channels too; "ones".
     """
     n = weight.ndim - 2
     if kernel == "as it is":
@@ -134,6 +134,7 @@ def altered_kernel(weight: Any, kernel: str) -> Any:
         return None
     return {
         "transposed": np.swapaxes(weight, -1, -2),
+        "rotated and transposed": np.swapaxes(all_flipped(weight, n), -1, -2),
         "upside down": weight[..., ::-1, :],
         "left to right": weight[..., ::-1],
         "by 90 degrees": np.rot90(weight, 1, (2, 3)),

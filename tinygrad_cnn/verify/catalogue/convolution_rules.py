@@ -119,7 +119,7 @@ def altered_kernel(weight: Any, kernel: str) -> Any:
 
     Args:
         kernel: "rotated"; "as it is"; of two spatial axes also "transposed", "rotated and transposed", "upside down",
-            "left to right", "by 90 degrees", "by -90 degrees"; "flipped on every axis", those of the channels too; "ones".
+            "left to right", "by 90 degrees", "by -90 degrees"; "flipped on every axis", also of channels; "ones".
     """
     n = weight.ndim - 2
     if kernel == "as it is":

@@ -390,6 +390,7 @@ def _operation(
         rules={"x": input_gradient, "weight": scale_gradient, "bias": shift_gradient},
         formulas=FORMULAS,
         mistakes=mistakes,
+        is_derived=False,
     )
 
 

@@ -133,6 +133,7 @@ class Operation:
         conventions: at a kink, keywords of the rules that are right too.
         draws: by operand, how its numbers are drawn where it is not by the case: (shape, rng) -> array.
         constants: operands without a gradient, such as labels.
+        is_derived: whether a derivation of its gradient is worth reading: there is a closed form, and it comes at once.
     """
 
     name: str
@@ -148,6 +149,7 @@ class Operation:
     conventions: tuple[Mapping[str, Any], ...] = ()
     draws: Mapping[str, Callable[[Shape, np.random.Generator], Any]] = field(default_factory=dict)
     constants: tuple[str, ...] = ()
+    is_derived: bool = True
 
     def own_name(self, name: str) -> str | None:
         """The operation's own name of an argument that somebody calls `name`; None for none of its arguments."""

@@ -314,7 +314,7 @@ class _Examination:
     def _derivation(self, operand: str, point: Point) -> Callable[[], Any] | None:
         """What derives the right gradient at a point, in the names of the forward's parameters."""
         known, own = self._known, point.own
-        if known is None or not known.is_confirmed or own is None:
+        if known is None or not known.is_confirmed or own is None or not known.operation.is_derived:
             return None
         inputs, operation = own, known.operation
         theirs = {mine: name for name, mine in known.names.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from tinygrad_cnn.backend import shape_of
@@ -20,6 +21,7 @@ class _ChannelNorm(Module):
     axes: ClassVar[tuple[int, ...]]
     """The numbers of spatial axes that x may have."""
     affine_by_default: ClassVar[bool] = True
+    _normalized: ClassVar[Callable[..., Any]]
     momentum: float | None
     running_mean: Tensor | None
     running_var: Tensor | None
@@ -48,6 +50,17 @@ class _ChannelNorm(Module):
             self.register_buffer("num_batches_tracked", tensor(0, device=device))
         else:
             self.running_mean = self.running_var = self.num_batches_tracked = None
+
+    def forward(self, x: Any) -> Any:
+        """The function of the layer, with x's own statistics in training or where no others are kept."""
+        self._check(x)
+        of_x = self.training or self.running_mean is None
+        z = self._normalized(
+            x, self.running_mean, self.running_var, self.weight, self.bias, of_x, self._share(), self.eps
+        )
+        if self.training:
+            self._count(x)
+        return z
 
     def _check(self, x: Any) -> None:
         layer, shape = type(self).__name__, shape_of(x)
@@ -80,6 +93,8 @@ class _ChannelNorm(Module):
 
 
 class _BatchNorm(_ChannelNorm):
+    _normalized = staticmethod(batch_norm)
+
     def __init__(
         self,
         num_features: int,
@@ -92,17 +107,6 @@ class _BatchNorm(_ChannelNorm):
         dtype: Any = None,
     ) -> None:
         super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype)
-
-    def forward(self, x: Any) -> Any:
-        """`tg.batch_norm`, with the batch's statistics in training or where no others are kept."""
-        self._check(x)
-        of_batch = self.training or self.running_mean is None
-        z = batch_norm(
-            x, self.running_mean, self.running_var, self.weight, self.bias, of_batch, self._share(), self.eps
-        )
-        if self.training:
-            self._count(x)
-        return z
 
 
 class BatchNorm2d(_BatchNorm):
@@ -155,6 +159,7 @@ class BatchNorm3d(_BatchNorm):
 
 
 class _InstanceNorm(_ChannelNorm):
+    _normalized = staticmethod(instance_norm)
     affine_by_default = False
 
     def __init__(
@@ -169,17 +174,6 @@ class _InstanceNorm(_ChannelNorm):
         dtype: Any = None,
     ) -> None:
         super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype)
-
-    def forward(self, x: Any) -> Any:
-        """`tg.instance_norm`, with each image's own statistics in training or where no others are kept."""
-        self._check(x)
-        of_image = self.training or self.running_mean is None
-        z = instance_norm(
-            x, self.running_mean, self.running_var, self.weight, self.bias, of_image, self._share(), self.eps
-        )
-        if self.training:
-            self._count(x)
-        return z
 
 
 class InstanceNorm2d(_InstanceNorm):

@@ -7,6 +7,7 @@ from typing import Any
 
 from tinygrad_cnn.verify.catalogue.chain_rule import upstream_missing
 from tinygrad_cnn.verify.catalogue.operation import Mistake
+from tinygrad_cnn.verify.catalogue.windows import BORDERS
 
 OF_TWO_AXES = (
     "kernel-transposed",
@@ -141,31 +142,7 @@ INPUT = (
         ("x",),
         ({"correlation": "same", **AS_IT_COMES}, {"correlation": "same"}),
     ),
-    Mistake(
-        "padding-not-taken-off",
-        "The padding was not taken off: the gradient of the padded X has to be cut back to X's own pixels.",
-        ("x",),
-        ({"padding": "kept"},),
-    ),
-    Mistake(
-        "padding-taken-off-at-one-end",
-        "The padding was taken off at the bottom and right only: it is cut off on both sides, dX[p:p + H, p:p + W].",
-        ("x",),
-        ({"padding": "at one end"},),
-    ),
-    Mistake(
-        "sliced-to-minus-zero",
-        "dX[p:-p] is empty where p is 0, since -0 is 0: take the padding off by dX[p:p + H, p:p + W].",
-        ("x",),
-        ({"padding": "sliced to -0"},),
-    ),
-    Mistake(
-        "remainder-rows-lost",
-        "The last rows or columns of X, which no window reached, are missing: their gradient is zero, but they belong "
-        "to dX.",
-        ("x",),
-        ({"size": "as it comes"}, {"size": "clipped"}),
-    ),
+    *BORDERS,
     Mistake(
         "input-gradient-rotated",
         "dX came out rotated by 180 degrees: neither dZ nor the result is rotated.",

@@ -14,6 +14,7 @@ from tinygrad_cnn.verify.catalogue.chain_rule import upstream_missing
 from tinygrad_cnn.verify.catalogue.convolution import DILATION_NAMES, IMAGE_NAMES, PADDING_NAMES, STRIDE_NAMES
 from tinygrad_cnn.verify.catalogue.operation import Case, Layout, Mistake, Operation
 from tinygrad_cnn.verify.catalogue.pooling_rules import average_gradient, global_average_gradient, max_gradient
+from tinygrad_cnn.verify.catalogue.windows import BORDERS
 
 SIZE_NAMES = (
     "size", "pool_size", "pool", "window", "window_size", "win", "kernel", "ksize", "k_size", "filter_size", "k", "K",
@@ -52,31 +53,7 @@ PLACES = (
         ("x",),
         ({"stride": "of the size of the window"},),
     ),
-    Mistake(
-        "remainder-rows-lost",
-        "The last rows or columns of X, which no window reached, are missing: their gradient is zero, but they belong "
-        "to dX.",
-        ("x",),
-        ({"size": "as it comes"}, {"size": "clipped"}),
-    ),
-    Mistake(
-        "padding-not-taken-off",
-        "The padding was not taken off: the gradient of the padded X has to be cut back to X's own pixels.",
-        ("x",),
-        ({"padding": "kept"},),
-    ),
-    Mistake(
-        "padding-taken-off-at-one-end",
-        "The padding was taken off at the bottom and right only: it is cut off on both sides, dX[p:p + H, p:p + W].",
-        ("x",),
-        ({"padding": "at one end"},),
-    ),
-    Mistake(
-        "sliced-to-minus-zero",
-        "dX[p:-p] is empty where p is 0, since -0 is 0: take the padding off by dX[p:p + H, p:p + W].",
-        ("x",),
-        ({"padding": "sliced to -0"},),
-    ),
+    *BORDERS,
     Mistake(
         "last-windows-lost",
         "The last row and column of windows are missing: a loop ends one too early.",

@@ -33,8 +33,6 @@ from tinygrad_cnn.verify.derivation.notation import (
 )
 from tinygrad_cnn.verify.derivation.text import rational
 
-NAMESPACE = "http://www.w3.org/1998/Math/MathML"
-
 _APPLY, _TIMES = "<mo>&#x2061;</mo>", "<mo>&#x2062;</mo>"  # invisible: f of x, a times b
 _MINUS = "<mo>&#x2212;</mo>"
 _DEL = '<mo lspace="0" rspace="0">&#x2202;</mo>'

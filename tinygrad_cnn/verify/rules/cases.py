@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_cnn.verify import tracing
 from tinygrad_cnn.verify.catalogue.operation import Case, Layout, Operation
 from tinygrad_cnn.verify.rules.forward import Forward
 
@@ -31,14 +32,12 @@ class Known:
         operation: from the catalogue.
         layout: how the forward arranges its operands.
         names: the operation's names of the forward's parameters.
-        is_confirmed: whether the forward's values are those of the operation; else only its names are.
         stated: the options, by the operation's names, that a case has to state: the forward has no default for them.
     """
 
     operation: Operation
     layout: Layout
     names: Mapping[str, str]
-    is_confirmed: bool = True
     stated: frozenset[str] = frozenset()
 
     def theirs(self, case: Case) -> Case:
@@ -240,11 +239,11 @@ def symbols(name: str, shape: tuple[int, ...]) -> Any:
 
 
 def as_fractions(array: Any) -> Any:
-    """An object array of `Fraction`; a float as the decimal number that it shows."""
+    """An object array of `Fraction`; of a float the number that is meant by it."""
     array = np.asarray(array)
     result = np.empty(array.shape, dtype=object)
     for index in np.ndindex(array.shape):
         value = array[index]
         value = value.item() if isinstance(value, np.generic) else value
-        result[index] = Fraction(repr(value)) if isinstance(value, float) else Fraction(value)
+        result[index] = tracing.fraction_of(value) if isinstance(value, float) else Fraction(value)
     return result

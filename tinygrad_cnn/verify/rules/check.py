@@ -241,6 +241,11 @@ class _Examination:
         checks = [self._check(operand, key, clear, makes) for operand, key in self._operands.items()]
         if self._known and not self._are_given and not all(check.passed for check in checks):
             self._notes += self._other_readings(self._known)
+        if changed := sorted({name for point in self._points for name in point.changed}):
+            self._notes.append(
+                f"{self._forward.title} changes its argument{'s' * (len(changed) > 1)} {', '.join(changed)}: "
+                "the rules are given what was there before"
+            )
         return Report(f"backward rules of {self._forward.title}", tuple(checks), tuple(self._notes))
 
     def _other_readings(self, known: Known) -> list[str]:
@@ -314,7 +319,7 @@ class _Examination:
     def _derivation(self, operand: str, point: Point) -> Callable[[], Any] | None:
         """What derives the right gradient at a point, in the names of the forward's parameters."""
         known, own = self._known, point.own
-        if known is None or not known.is_confirmed or own is None or not known.operation.is_derived:
+        if known is None or own is None or not known.operation.is_derived:
             return None
         inputs, operation = own, known.operation
         theirs = {mine: name for name, mine in known.names.items()}

@@ -15,7 +15,7 @@ from tinygrad_cnn.verify.excerpt import number
 from tinygrad_cnn.verify.report import largest
 from tinygrad_cnn.verify.rules.cases import Known, as_fractions
 from tinygrad_cnn.verify.rules.result import Diagnosis
-from tinygrad_cnn.verify.rules.trials import TOLERANCE, Point, Trial, agree
+from tinygrad_cnn.verify.rules.trials import TOLERANCE, Point, Trial, agree, as_floats
 
 
 @dataclass(frozen=True)
@@ -45,18 +45,14 @@ def _in_floats(trial: Trial, name: str) -> Trial:
     """The trial with float64 in place of fractions; symbols stay."""
     point = trial.point
     try:
-        own = None if point.own is None else {key: _as_floats(value) for key, value in point.own.items()}
-        accepted = {name: [_as_floats(gradient) for gradient in point.accepted[name]]}
-        point = replace(point, dz=_as_floats(point.dz), z=_as_floats(point.z), accepted=accepted, own=own)
-        actual, expected = _as_floats(trial.actual), _as_floats(trial.expected)
+        own = None if point.own is None else {key: as_floats(value) for key, value in point.own.items()}
+        accepted = {name: [as_floats(gradient) for gradient in point.accepted[name]]}
+        point = replace(point, dz=as_floats(point.dz), z=as_floats(point.z), accepted=accepted, own=own)
+        actual, expected = as_floats(trial.actual), as_floats(trial.expected)
     except (TypeError, OverflowError):
         return trial
     tolerance = max(trial.tolerance, TOLERANCE * max(1.0, float(largest(expected)), float(largest(actual))))
     return replace(trial, point=point, actual=actual, expected=expected, tolerance=tolerance)
-
-
-def _as_floats(value: Any) -> Any:
-    return np.asarray(value, dtype=np.float64) if isinstance(value, np.ndarray) and value.dtype == object else value
 
 
 class Detective:
@@ -64,7 +60,7 @@ class Detective:
 
     def __init__(self, name: str, label: str, known: Known | None, trials: list[Trial]) -> None:
         self._name, self._label = name, label
-        self._known = known if known and known.is_confirmed else None
+        self._known = known
         self._own = self._known.names[name] if self._known else name
         # Failures first, the small ones before: most suspects are cleared by the first trial.
         self._trials = sorted(

@@ -66,7 +66,6 @@ class Forward:
         self.title = title_of(function)
         self.names = [p.name for p in parameters]
         self.defaults = {p.name: p.default for p in parameters if p.default is not p.empty}
-        self._positional = [p.name for p in parameters if p.kind is p.POSITIONAL_ONLY]
         self.takes_tensors = uses_tensors(function)
         self._call = function
 
@@ -87,8 +86,6 @@ class Forward:
     def _traced(self, operands: Mapping[str, Any], constants: Mapping[str, Any]) -> Evaluation:
         traced = tracing.trace(self._call, dict(operands), dict(constants))
         output = _plain_values(traced.output)
-        if traced.arithmetic == "float64":
-            output = output.astype(np.float64)
         return Evaluation(output, traced.gradients, traced.ties, traced.changed)
 
     def _of_tensors(self, operands: Mapping[str, Any], constants: Mapping[str, Any]) -> Evaluation:

@@ -11,7 +11,6 @@ import numpy as np
 
 from tinygrad_cnn.verify.excerpt import dimensions, number
 from tinygrad_cnn.verify.rules.axes import PARTS, axis_names, predicates, quantities
-from tinygrad_cnn.verify.rules.cases import Known
 from tinygrad_cnn.verify.rules.trials import Rule, Trial, agree
 
 UNEXPLAINED = "No mistake in the catalogue explains it."
@@ -33,7 +32,7 @@ class _Facts:
         self.rule = rule
         self.trials = rule.trials
         known = rule.known
-        self.known: Known | None = known if known and known.is_confirmed else None
+        self.known = known
         self.operand = self.known.names[rule.name] if self.known else rule.name
         self.failed = [trial for trial in self.trials if not trial.passed]
         self.with_arrays = [trial for trial in self.failed if trial.actual is not None]

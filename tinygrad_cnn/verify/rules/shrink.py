@@ -109,7 +109,7 @@ class _Search:
             trial = self._rule.trial(make())
         except Exception:  # the forward has no such case
             return None
-        if self._known and self._known.is_confirmed and not has_value_of(self._known, trial.point):
+        if self._known and not has_value_of(self._known, trial.point):
             return None
         if trial.passed or (trial.point.on_kink and not like.point.on_kink) or _says_less(trial, like):
             return None

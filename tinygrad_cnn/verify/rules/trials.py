@@ -41,6 +41,7 @@ class Point:
         accepted: by operand, the gradients that are right: one, or several at a kink.
         on_kink: whether the forward compared equal numbers, where no convention for it is known.
         own: the operands, options and result by the operation's own names, in its layout; None for an unknown one.
+        changed: the operands that the forward changed (copies: here they are as they were).
     """
 
     case: Case
@@ -51,6 +52,7 @@ class Point:
     accepted: Mapping[str, list[Any]]
     on_kink: bool
     own: Mapping[str, Any] | None
+    changed: tuple[str, ...] = ()
 
     @property
     def arguments(self) -> dict[str, Any]:
@@ -104,10 +106,9 @@ class Points:
         if known:
             defaults = {n: v for n, v in constants.items() if n in known.names}
             own = known.inputs(arrays, {n: v for n, v in defaults.items() if n not in arrays}, z)
-            if known.is_confirmed:
-                self._add_conventions(accepted, dz, own)
-        on_kink = evaluation.ties > 0 and not (known and known.is_confirmed)
-        return Point(case, operands, constants, dz, z, accepted, on_kink, own)
+            self._add_conventions(accepted, dz, own)
+        on_kink = evaluation.ties > 0 and known is None
+        return Point(case, operands, constants, dz, z, accepted, on_kink, own, evaluation.changed)
 
     def _add_conventions(self, accepted: dict[str, list[Any]], dz: Any, own: Mapping[str, Any]) -> None:
         assert self._known is not None
@@ -263,7 +264,7 @@ class Rule:
 
     def _trial(self, point: Point, exact: bool) -> Trial:
         defaults = self.known.operation.defaults if self.known else {}
-        convert: Callable[[Any], Any] = (lambda a: a) if exact else _as_floats
+        convert: Callable[[Any], Any] = (lambda a: a) if exact else as_floats
         actual, problem, is_untraceable = None, None, False
         changed: tuple[str, ...] = ()
         try:
@@ -300,7 +301,7 @@ class Rule:
         return best
 
 
-def _as_floats(value: Any) -> Any:
+def as_floats(value: Any) -> Any:
     """Fractions as float64; what is not numbers stays."""
     if isinstance(value, np.ndarray) and value.dtype == object:
         return value.astype(np.float64)

@@ -1,4 +1,4 @@
-"""One self-contained HTML document: markup, styles, scripts and data in one file that loads nothing and runs nothing else.
+"""One self-contained HTML document: markup, styles, scripts and data in one file that loads nothing.
 
 A page is put together from files of this package. `theme.css` and `dom.js` are in every one of them: the colours, light
 and dark, and the few functions that make elements, which set text and never markup. What a user named or computed goes
@@ -70,7 +70,8 @@ class Page:
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, str]:
         # A document of its own in a frame: neither ids nor styles nor scripts meet those of the notebook.
         frame = (
-            f'<iframe srcdoc="{escape(self.html)}" title="{escape(self.title)}" sandbox="allow-scripts allow-downloads" '
+            f'<iframe srcdoc="{escape(self.html)}" title="{escape(self.title)}" '
+            f'sandbox="allow-scripts allow-downloads" '
             f'style="width: 100%; height: {self.height}px; border: 0"></iframe>'
         )
         return {"text/plain": repr(self), "text/html": frame}

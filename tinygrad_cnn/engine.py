@@ -50,6 +50,7 @@ _NO_OPTIONS: dict[str, Any] = {}
 class _Mode(threading.local):
     recording = True
     debug = False
+    keeping = False
     plain = True  # recording and not debugging: what the short paths look at
 
 
@@ -118,6 +119,13 @@ class debug(no_grad):
         super().__exit__(*exception)
 
 
+class keeping(no_grad):
+    """Keep every node's value and gradient for pictures, however large."""
+
+    _mode_name = "keeping"
+    _mode_inside = True
+
+
 def is_debugging() -> bool:
     """Whether the calling thread is inside `debug()`."""
     return _mode.debug
@@ -131,8 +139,8 @@ class Unkept(NamedTuple):
 
 
 def is_kept(value: Any) -> bool:
-    """Whether a node keeps this value for pictures: while it is small, or under `debug()`."""
-    return getattr(value, "size", 1) <= KEPT_SIZE or _mode.debug
+    """Whether a node keeps this value for pictures: while it is small, or under `debug()` or `keeping()`."""
+    return getattr(value, "size", 1) <= KEPT_SIZE or _mode.debug or _mode.keeping
 
 
 def kept(value: Any) -> Any:
@@ -140,16 +148,35 @@ def kept(value: Any) -> Any:
     return value if is_kept(value) else Unkept(value.shape, value.dtype)
 
 
+@dataclass(slots=True, eq=False)
+class Call:
+    """A call of something that is more than an operation, a module for one: what a picture puts into one frame.
+
+    Attributes:
+        callee: a weak reference to what was called.
+        title: the name of its class.
+        first, last: the creation numbers before and after it. What was recorded inside lies between them.
+        inputs: the creation numbers of its inputs, some of which only got their node inside.
+    """
+
+    callee: ref[Any]
+    title: str
+    first: int
+    last: int
+    inputs: tuple[int, ...]
+
+
 class Node:
     """One recorded operation: its primitive, its operands in order, what the rules need, and a creation number.
 
     `parents` are the operands' nodes; `value` is the result while small (else an `Unkept` with shape and dtype);
     `gradient` is the gradient of the last walk while small; `saved` is None once a backward walk has freed the node.
-    Under `debug()` a node also has `where`, the line that recorded it.
+    Under `debug()` a node also has `where`, the line that recorded it, and one that a call returned has `calls`, the
+    inner ones first.
     """
 
     __slots__ = (
-        "gradient", "name", "number", "options", "parents", "plan", "saved", "target", "value", "where",
+        "calls", "gradient", "name", "number", "options", "parents", "plan", "saved", "target", "value", "where",
     )  # fmt: skip
     requires_grad: ClassVar[bool] = True
 
@@ -163,6 +190,7 @@ class Node:
     name: str | None
     target: ref[Variable] | None
     where: Any
+    calls: tuple[Call, ...]
 
     def __init__(self, value: Any, name: str | None = None, target: ref[Variable] | None = None) -> None:
         """A node without parents; that of an operation is made by `_result`."""
@@ -360,6 +388,29 @@ class Primitive:
         )
         rules = tuple((i, rule, tuple(map(saved.index, sources))) for i, rule, sources in requests)
         return Plan(self, kept, _taker(kept), shapes, options, rules)
+
+
+def begin_call() -> int:
+    """The creation number at which a call begins, for `end_call`."""
+    return _number()
+
+
+def end_call(callee: Any, first: int, inputs: Iterable[Any], output: Any) -> None:
+    """Let what a call recorded, back from its output, say where it belongs; tensors in lists, tuples and dicts too."""
+    stack, call = [output], None
+    while stack:
+        z = stack.pop()
+        if isinstance(z, Variable):
+            node = z.node
+            if node is not None and node.number > first:  # not an input that is handed on
+                if call is None:
+                    given = [x.node.number for x in inputs if isinstance(x, Variable) and x.node is not None]
+                    call = Call(ref(callee), type(callee).__name__, first, _number(), tuple(given))
+                node.calls = (*getattr(node, "calls", ()), call)
+        elif isinstance(z, list | tuple):
+            stack += z
+        elif isinstance(z, dict):
+            stack += z.values()
 
 
 def _with_index(rule: Callable[..., Any], position: int, index: int, dz: Any, *values: Any) -> Any:

@@ -309,6 +309,12 @@ class Tensor(NumpyProtocol, dlpack.MemoryProtocols):
 
     # Other forms
 
+    def draw(self, **options: Any) -> Any:
+        """The picture of the graph behind this tensor: `tg.viz.draw`, whose options it takes."""
+        from tinygrad_cnn.viz import draw
+
+        return draw(self, **options)
+
     def numpy(self) -> Any:
         """The values as a read-only NumPy array (from a GPU: a copy)."""
         return backend.read_only(np.asarray(backend.to_numpy(self._array)))

@@ -12,7 +12,6 @@ The loop is short enough to write yourself, and examples/digits.py does:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from math import ceil, isfinite
 from typing import Any, NamedTuple
 
@@ -21,7 +20,7 @@ import numpy as np
 from tinygrad_cnn import backend
 from tinygrad_cnn.data.batches import batches
 from tinygrad_cnn.engine import no_grad
-from tinygrad_cnn.nn.module import Module
+from tinygrad_cnn.nn.module import Module, in_mode
 from tinygrad_cnn.optim import Optimizer
 from tinygrad_cnn.primitives.softmax import cross_entropy
 from tinygrad_cnn.tensor import tensor
@@ -124,7 +123,7 @@ def _epochs(
             steps = progress(steps, total=total, desc=f"epoch {number}/{epochs}", leave=False)
         losses: list[float] = []
         summed, right = 0.0, 0
-        with _mode(model, training=True):
+        with in_mode(model, training=True):
             for batch, batch_labels in steps:
                 optimizer.zero_grad()
                 logits = model(tensor(batch, **like))
@@ -169,7 +168,7 @@ def accuracy(model: Callable[[Any], Any], images: Any, labels: Any, batch_size: 
     """
     images, labels = _checked(model, images, labels, "accuracy")
     like = _like(model)
-    with _mode(model, training=False), no_grad():
+    with in_mode(model, training=False), no_grad():
         right = sum(
             _right("accuracy", model(tensor(batch, **like)), batch_labels)
             for batch, batch_labels in batches(images, labels, batch_size, shuffle=False)
@@ -217,16 +216,3 @@ def _right(operation: str, logits: Any, labels: Any) -> int:
     if logits.ndim != 2 or len(logits) != len(labels):
         raise ValueError(f"{operation}: expected logits of shape ({len(labels)}, classes) but got {logits.shape}")
     return int((backend.to_numpy(logits.argmax(axis=1)._array) == labels).sum())
-
-
-@contextmanager
-def _mode(model: Any, training: bool) -> Iterator[None]:
-    """Every module in one mode inside, and in its own again afterwards."""
-    before = [(module, module.training) for module in model.modules()] if isinstance(model, Module) else []
-    try:
-        for module, _ in before:
-            module.training = training
-        yield
-    finally:
-        for module, mode in before:
-            module.training = mode

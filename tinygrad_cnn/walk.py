@@ -15,7 +15,7 @@ from typing import Any
 from numpy import generic, ndarray
 
 from tinygrad_cnn import backend, diagnostics
-from tinygrad_cnn.engine import KEPT_SIZE, SCALARS, Node, Unkept, Variable, is_debugging, kept, recording
+from tinygrad_cnn.engine import KEPT_SIZE, SCALARS, Node, Plan, Unkept, Variable, is_debugging, kept, recording
 
 _creation = attrgetter("number")
 _NOTHING = nullcontext()
@@ -36,6 +36,54 @@ def nodes(*variables: Variable) -> list[Node]:
         seen |= new
         stack += new
     return sorted(seen, key=_creation)
+
+
+def contributions(node: Node) -> tuple[Any, ...]:
+    """What the rules of an operation sent to each of its operands in the last walk, for pictures of that walk.
+
+    Where an operand is used several times, its gradient is the sum of what these uses sent. The rules run again, on
+    what the node still has; where a walk has freed it, the forward does too, on the operands' values, so ask before a
+    leaf's data is replaced.
+
+    Returns:
+        For each operand an array in its shape; None where no rule or no gradient is, `Unkept` where a value or the
+        gradient was too large to keep. Empty for a leaf or a constant.
+
+    >>> import tinygrad_cnn as tg
+    >>> a = tg.tensor(3.0, requires_grad=True)
+    >>> y = a * a
+    >>> y.backward()
+    >>> [gradient.item() for gradient in contributions(y.node)], a.grad.item()
+    ([3.0, 3.0], 6.0)
+    """
+    plan, parents, total = node.plan, node.parents, node.gradient
+    found: list[Any] = [None] * len(parents)
+    if plan is None or total is None:
+        return tuple(found)
+    saved = _saved_again(node, plan) if node.saved is None else node.saved
+    if isinstance(total, Unkept):
+        saved = None
+    for operand, rule, positions in plan.rules:
+        parent = parents[operand]
+        if saved is None:
+            found[operand] = Unkept(parent.shape, parent.dtype)
+        else:
+            found[operand] = _fit(rule(total, *[saved[i] for i in positions]), parent, node)
+    return tuple(found)
+
+
+def _saved_again(node: Node, plan: Plan) -> tuple[Any, ...] | None:
+    """What the rules of a freed node name, from the operands' values; None where one of them was not kept."""
+    values: tuple[Any, ...] = ()
+    if plan.kept:
+        operands = [parent.value for parent in node.parents]
+        if any(isinstance(value, Unkept) for value in operands):
+            return None
+        z = plan.primitive.forward(*operands, **node.options)
+        z, *auxiliaries = z if plan.primitive.auxiliary else (z,)
+        values = plan.take((*operands, *auxiliaries, z))
+    shapes = [node.parents[i].shape for i in plan.shapes]
+    return (*values, *shapes, *(node.options[name] for name in plan.options))
 
 
 def backward(

@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from tinygrad_cnn.engine import Node, Unkept, Variable
 from tinygrad_cnn.viz import wording
+from tinygrad_cnn.viz.groups import Group, groups_of
 from tinygrad_cnn.walk import nodes
 
 Kind = Literal["leaf", "constant", "result"]
@@ -43,6 +44,7 @@ class TensorNode:
         gradient: likewise, `Missing.NOT_COMPUTED` where no backward walk came by, None for a constant.
         line: the user's line that made a result, recorded under `tg.debug()`, or None.
         remarks: what else is worth a line, such as the formula of a scalar.
+        group: the id of the group that it lies in, or None.
     """
 
     id: str
@@ -55,6 +57,7 @@ class TensorNode:
     gradient: Any
     line: str | None = None
     remarks: tuple[str, ...] = ()
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,7 @@ class OperationNode:
         options: all options, by name.
         remarks: the options worth showing, such as "stride 2".
         line: the user's line that recorded it under `tg.debug()`, or None.
+        group: the id of the group that it lies in, or None.
     """
 
     id: str
@@ -76,6 +80,7 @@ class OperationNode:
     options: dict[str, Any]
     remarks: tuple[str, ...]
     line: str | None = None
+    group: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +104,14 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """Tensors and operations in the order of their recording; an operation's edges in the order of its operands."""
+    """Tensors and operations in the order of their recording; an operation's edges in the order of its operands.
+
+    The groups are the calls of modules, outer before inner.
+    """
 
     nodes: tuple[TensorNode | OperationNode, ...]
     edges: tuple[Edge, ...]
+    groups: tuple[Group, ...] = ()
 
     @property
     def tensors(self) -> Iterator[TensorNode]:
@@ -115,7 +124,9 @@ class Graph:
         return (node for node in self.nodes if isinstance(node, OperationNode))
 
 
-def describe(tensors: Variable | Iterable[Variable], operation: str = "describe") -> Graph:
+def describe(
+    tensors: Variable | Iterable[Variable], operation: str = "describe", data: Iterable[Variable] = ()
+) -> Graph:
     """The graph behind one or several tensors, everything that they were computed from.
 
     Nothing is computed and nothing changes. The gradient of a leaf is its `.grad`, the sum of all walks, where it has
@@ -124,6 +135,7 @@ def describe(tensors: Variable | Iterable[Variable], operation: str = "describe"
     Args:
         tensors: a tensor or several, each with a graph behind it.
         operation: what errors name.
+        data: leaves to show as constants: they ask for a gradient only so that what works on them alone is recorded.
 
     Raises:
         TypeError: something that is no tensor.
@@ -140,6 +152,8 @@ def describe(tensors: Variable | Iterable[Variable], operation: str = "describe"
     roots = roots_of(tensors, operation)
     ids = tensor_ids(roots)
     recorded = list(ids)
+    groups, members = groups_of(recorded)
+    given = {x.node for x in data}
     outputs = {root.node: root for root in roots}
     reached = {parent for node in recorded if node.gradient is not None for parent in node.parents}
     described: list[TensorNode | OperationNode] = []
@@ -151,28 +165,31 @@ def describe(tensors: Variable | Iterable[Variable], operation: str = "describe"
             name = node.primitive.name
             remarks = wording.remarks(name, node.options, [parent.shape for parent in node.parents])
             title = wording.title(name, node.options)
-            described.append(OperationNode(f"o{i}", name, title, dict(node.options), tuple(remarks), line))
+            described.append(
+                OperationNode(f"o{i}", name, title, dict(node.options), tuple(remarks), line, members.get(node))
+            )
             labels = wording.operand_labels(
                 name, node.primitive.operand_names, node.primitive.is_variadic, len(node.parents)
             )
             for parent, label in zip(node.parents, labels, strict=True):
-                edges.append(Edge(ids[parent], f"o{i}", label, parent.requires_grad))
+                edges.append(Edge(ids[parent], f"o{i}", label, parent.requires_grad and parent not in given))
             edges.append(Edge(f"o{i}", f"t{i}", "", True))
         value = _value(node, outputs.get(node))
         described.append(
             TensorNode(
                 f"t{i}",
-                "result" if node.primitive else "leaf" if node.requires_grad else "constant",
+                "result" if node.primitive else "leaf" if node.requires_grad and node not in given else "constant",
                 node in outputs,
                 None if node.name is None else str(node.name),
                 node.shape,
                 _dtype(node, value),
                 value,
-                gradient_of(node, node in outputs or node in reached),
+                None if node in given else gradient_of(node, node in outputs or node in reached),
                 line,
+                group=members.get(node),
             )
         )
-    return Graph(tuple(described), tuple(edges))
+    return Graph(tuple(described), tuple(edges), groups)
 
 
 def tensor_ids(roots: Iterable[Variable]) -> dict[Node, str]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from reprlib import recursive_repr
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 
 from tinygrad_cnn import backend
+from tinygrad_cnn.engine import begin_call, end_call
 from tinygrad_cnn.tensor import Tensor, tensor
 
 
@@ -82,8 +84,11 @@ class Module:
     forward: Callable[..., Any] = _forward_is_missing
 
     def __call__(self, *inputs: Any, **options: Any) -> Any:
-        """What `forward` computes."""
-        return self.forward(*inputs, **options)
+        """What `forward` computes. Pictures put what it recorded into one frame."""
+        first = begin_call()
+        output = self.forward(*inputs, **options)
+        end_call(self, first, (*inputs, *options.values()) if options else inputs, output)
+        return output
 
     # Registration
 
@@ -329,6 +334,12 @@ class Module:
 
     # Showing
 
+    def draw(self, inputs: Any, **options: Any) -> Any:
+        """The picture of what it computes for an input, given itself or by its shape, (1, 3, 32, 32): `tg.viz.draw`."""
+        from tinygrad_cnn.viz import draw
+
+        return draw(self, inputs, **options)
+
     def extra_repr(self) -> str:
         """What `repr` shows between the parentheses: the arguments of the layer."""
         return ""
@@ -344,6 +355,19 @@ class Module:
         for name, child in children:
             lines.append("  " + f"({name}): {child!r}".replace("\n", "\n  "))
         return "\n".join([*lines, ")"])
+
+
+@contextmanager
+def in_mode(model: Any, training: bool) -> Iterator[None]:
+    """Every module in one mode inside, and in its own again afterwards; a function stays as it is."""
+    before = [(module, module.training) for module in model.modules()] if isinstance(model, Module) else []
+    try:
+        for module, _ in before:
+            module.training = training
+        yield
+    finally:
+        for module, mode in before:
+            module.training = mode
 
 
 def _join(path: str, name: str) -> str:

@@ -7,7 +7,8 @@ import pytest
 
 import tinygrad_cnn as tg
 from tests.operands import fractions
-from tinygrad_cnn.engine import primitive
+from tinygrad_cnn.engine import Unkept, keeping, primitive
+from tinygrad_cnn.walk import contributions
 
 
 def leaf(data, **options):
@@ -288,3 +289,62 @@ def test_complex_results_have_no_gradient():
     with pytest.raises(TypeError, match=r"multiply: .*complex"):
         (x * 1j).backward(1.0)
     assert x.grad is None
+
+
+# What each operation sent
+
+
+def sent_to(node):
+    return [None if gradient is None else np.asarray(gradient) for gradient in contributions(node)]
+
+
+def test_what_was_sent_to_an_operand_that_is_used_twice_adds_up():
+    a, b = leaf([1.0, 2.0]), leaf([3.0, 5.0])
+    y = a * b
+    z = tg.sum(y * a)
+    z.backward()
+    product = z.node.parents[0]
+    sent_y, sent_a = sent_to(product)
+    assert np.array_equal(sent_y, [1, 2])
+    assert np.array_equal(sent_a, [3, 10])
+    again, sent_b = sent_to(y.node)
+    assert np.array_equal(again, [3, 10])
+    assert np.array_equal(sent_b, [1, 4])
+    assert np.array_equal(sent_a + again, a.grad.numpy())
+
+
+@pytest.mark.parametrize("retain", [True, False])
+def test_what_was_sent_is_the_same_from_a_kept_and_from_a_freed_graph(retain):
+    x = leaf(np.arange(16.0).reshape(1, 1, 4, 4) % 5)
+    k, bias = leaf(np.array([[[[1.0, -1.0], [2.0, 0.5]]]])), leaf(np.array([0.5]))
+    z = tg.max_pool2d(tg.conv2d(x, k, bias, padding=1), 2)
+    tg.sum(z.reshape(2, 2) + bias).backward(retain_graph=retain)
+    convolution = z.node.parents[0]
+    assert convolution.is_freed is not retain
+    for gradient, operand in zip(sent_to(convolution), (x, k, bias), strict=True):
+        assert gradient.shape == operand.shape
+    assert np.array_equal(sent_to(convolution)[0], x.grad.numpy())
+    assert np.array_equal(sent_to(convolution)[1], k.grad.numpy())
+    assert np.array_equal(sent_to(z.node)[0], convolution.gradient)
+
+
+def test_what_was_sent_where_nothing_was():
+    x, y = leaf([1.0, 2.0]), tg.tensor([3.0, 4.0])
+    z = x * y
+    assert sent_to(z.node) == [None, None]
+    assert sent_to(x.node) == []
+    tg.sum(z).backward()
+    assert np.array_equal(sent_to(z.node)[0], [3, 4])
+    assert sent_to(z.node)[1] is None
+
+
+def test_what_was_sent_is_not_known_where_too_large_values_were_let_go():
+    x = leaf(np.ones((40, 40)))
+    y = x + x
+    z = y * y
+    tg.sum(z).backward()
+    assert contributions(z.node) == (Unkept((40, 40), x.dtype),) * 2
+    with keeping():
+        z = x * x  # of a leaf, whose tensor is still there
+        tg.sum(z).backward()
+    assert np.array_equal(sent_to(z.node)[0], np.ones((40, 40)))

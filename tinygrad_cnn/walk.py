@@ -76,7 +76,7 @@ def _saved_again(node: Node, plan: Plan) -> tuple[Any, ...] | None:
     """What the rules of a freed node name, from the operands' values; None where one of them was not kept."""
     values: tuple[Any, ...] = ()
     if plan.kept:
-        operands = [parent.value for parent in node.parents]
+        operands = [_value_of(parent) for parent in node.parents]
         if any(isinstance(value, Unkept) for value in operands):
             return None
         z = plan.primitive.forward(*operands, **node.options)
@@ -84,6 +84,12 @@ def _saved_again(node: Node, plan: Plan) -> tuple[Any, ...] | None:
         values = plan.take((*operands, *auxiliaries, z))
     shapes = [node.parents[i].shape for i in plan.shapes]
     return (*values, *shapes, *(node.options[name] for name in plan.options))
+
+
+def _value_of(node: Node) -> Any:
+    """A node's value; a leaf has it as long as its tensor is there, however large."""
+    target = None if node.target is None else node.target()
+    return node.value if target is None else target._array
 
 
 def backward(

@@ -160,7 +160,9 @@ def _described(
         turn = 1
         if module is not None:
             turn = turns[module] = turns.get(module, 0) + 1
-        is_module = isinstance(module, Module)
+        arguments, parameters = "", 0
+        if isinstance(module, Module):
+            arguments, parameters = module.extra_repr(), sum(p.size for p in module.parameters() if p.requires_grad)
         found.append(
             Group(
                 ids[call],
@@ -168,9 +170,9 @@ def _described(
                 call.title,
                 name,
                 paths[call],
-                module.extra_repr() if is_module else "",
+                arguments,
                 turn,
-                sum(p.size for p in module.parameters() if p.requires_grad) if is_module else 0,
+                parameters,
             )
         )
     return tuple(found)

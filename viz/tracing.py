@@ -56,11 +56,9 @@ def trace(model: Module, inputs: Any, operation: str = "trace") -> Trace:
     like = next(model.parameters(), None)
     dtype = get_default_dtype() if like is None else like.dtype
     device = get_default_device() if like is None else like.device
-    tensors = []
-    for i, each in enumerate(given):
-        name = f"input{i + 1}" if len(given) > 1 else "input"
-        tensors.append(_input(each, dtype, device, name, operation))
+    names = [f"input{i + 1}" for i in range(len(given))] if len(given) > 1 else ["input"]
     with in_mode(model, training=False), recording(), keeping():
+        tensors = [_input(each, dtype, device, name, operation) for each, name in zip(given, names, strict=True)]
         try:
             output = model(*tensors)
         except Exception as error:
@@ -87,13 +85,14 @@ def _input(given: Any, dtype: Any, device: str, name: str, operation: str) -> Te
         given = given.detach()
     else:
         try:
-            given = np.asarray(given)
+            array = np.asarray(given)
         except ValueError:
-            given = None
-        if given is None or given.dtype.kind not in "biufO":
+            array = np.asarray("")
+        if array.dtype.kind not in "biufO":
             raise TypeError(
                 f"{operation}: expected the shape of an input, as (1, 3, 32, 32), or the input itself but got {given!r}"
             )
+        given = array
     is_whole = np.dtype(given.dtype).kind in "biu"  # labels, indices: they have no gradient
     return tensor(given, None if is_whole else dtype, device, requires_grad=not is_whole, name=name)
 

@@ -80,36 +80,49 @@ def render(digraph: Digraph, path: str | PathLike[str], format: str | None = Non
     if format in TEXTS:
         path.write_text(digraph.source, encoding="utf-8")
         return Rendering(path, "", f"{path}: the DOT text")
-    missing = []
-    for by, attempt in (("dot", _by_dot), ("pygraphviz", _by_pygraphviz)):
-        try:
-            picture = attempt(digraph.source, format)
-        except _UnavailableError as reason:
-            missing.append(str(reason))
-        else:
-            path.write_bytes(picture)
-            return Rendering(path, by, f"{path}: drawn by {by}")
+    try:
+        drawn, by = picture(digraph.source, format)
+    except UnavailableError as error:
+        reason = str(error)
+    else:
+        path.write_bytes(drawn)
+        return Rendering(path, by, f"{path}: drawn by {by}")
     text = path.with_suffix(".dot")
     text.write_text(digraph.source, encoding="utf-8")
-    message = f"{path} was not drawn: {'; '.join(missing)}. The DOT text was written to {text}"
+    message = f"{path} was not drawn: {reason}. The DOT text was written to {text}"
     warnings.warn(f"render: {message}", RuntimeWarning, stacklevel=2)
     return Rendering(text, "", message)
 
 
-class _UnavailableError(Exception):
-    """Why a way to draw is not open."""
+class UnavailableError(Exception):
+    """Why a picture can't be had, or a way to draw it."""
+
+
+def picture(source: str, format: str) -> tuple[bytes, str]:
+    """The picture of DOT text in a format of Graphviz, and what drew it: "dot" or "pygraphviz".
+
+    Raises:
+        UnavailableError: neither can; the message says what is missing.
+    """
+    missing = []
+    for by, attempt in (("dot", _by_dot), ("pygraphviz", _by_pygraphviz)):
+        try:
+            return attempt(source, format), by
+        except UnavailableError as reason:
+            missing.append(str(reason))
+    raise UnavailableError("; ".join(missing))
 
 
 def _by_dot(source: str, format: str) -> bytes:
     program = which("dot")
     if program is None:
-        raise _UnavailableError("the program dot was not found (install Graphviz: https://graphviz.org/download)")
+        raise UnavailableError("the program dot was not found (install Graphviz: https://graphviz.org/download)")
     return _run("dot", [program, f"-T{format}"], source)
 
 
 def _by_pygraphviz(source: str, format: str) -> bytes:
     if find_spec("pygraphviz") is None:
-        raise _UnavailableError("the package pygraphviz is not installed (pip install 'tinygrad_cnn[render]')")
+        raise UnavailableError("the package pygraphviz is not installed (pip install 'tinygrad_cnn[render]')")
     return _run("pygraphviz", [sys.executable, "-c", _PYGRAPHVIZ, format], source)
 
 
@@ -118,8 +131,8 @@ def _run(name: str, command: list[str], source: str) -> bytes:
     try:
         run = subprocess.run(command, input=source.encode(), capture_output=True, check=False)
     except OSError as error:
-        raise _UnavailableError(f"{name} could not be started ({error})") from error
+        raise UnavailableError(f"{name} could not be started ({error})") from error
     if run.returncode or not run.stdout:
         lines = run.stderr.decode(errors="replace").strip().splitlines()
-        raise _UnavailableError(f"{name} failed ({lines[-1] if lines else f'exit status {run.returncode}'})")
+        raise UnavailableError(f"{name} failed ({lines[-1] if lines else f'exit status {run.returncode}'})")
     return run.stdout

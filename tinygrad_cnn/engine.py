@@ -148,19 +148,19 @@ def kept(value: Any) -> Any:
     return value if is_kept(value) else Unkept(value.shape, value.dtype)
 
 
-@dataclass(slots=True, eq=False)
 class Call:
     """A call of something that is more than an operation, a module for one: what a picture puts into one frame.
 
     Attributes:
         callee: a weak reference to what was called.
-        title: the name of its class.
+        kind: its class.
         first, last: the creation numbers before and after it. What was recorded inside lies between them.
         inputs: the creation numbers of its inputs, some of which only got their node inside.
     """
 
+    __slots__ = ("callee", "first", "inputs", "kind", "last")
     callee: ref[Any]
-    title: str
+    kind: type
     first: int
     last: int
     inputs: tuple[int, ...]
@@ -171,8 +171,8 @@ class Node:
 
     `parents` are the operands' nodes; `value` is the result while small (else an `Unkept` with shape and dtype);
     `gradient` is the gradient of the last walk while small; `saved` is None once a backward walk has freed the node.
-    Under `debug()` a node also has `where`, the line that recorded it, and one that a call returned has `calls`, the
-    inner ones first.
+    `calls` are those that returned it, the inner ones first. Under `debug()` a node also has `where`, the line that
+    recorded it.
     """
 
     __slots__ = (
@@ -190,7 +190,7 @@ class Node:
     name: str | None
     target: ref[Variable] | None
     where: Any
-    calls: tuple[Call, ...]
+    calls: tuple[Call, ...] | None
 
     def __init__(self, value: Any, name: str | None = None, target: ref[Variable] | None = None) -> None:
         """A node without parents; that of an operation is made by `_result`."""
@@ -202,6 +202,7 @@ class Node:
         self.gradient = None
         self.name = name
         self.target = target
+        self.calls = None
 
     @property
     def primitive(self) -> Primitive | None:
@@ -390,23 +391,35 @@ class Primitive:
         return Plan(self, kept, _taker(kept), shapes, options, rules)
 
 
-def begin_call() -> int:
-    """The creation number at which a call begins, for `end_call`."""
-    return _number()
+begin_call = _number
+"""The creation number at which a call begins, for `end_call`."""
 
 
 def end_call(callee: Any, first: int, inputs: Iterable[Any], output: Any) -> None:
     """Let what a call recorded, back from its output, say where it belongs; tensors in lists, tuples and dicts too."""
-    stack, call = [output], None
+    if isinstance(output, Variable):
+        outputs: Iterable[Any] = (output,)
+    elif isinstance(output, list | tuple | dict):
+        outputs = _variables_in(output)
+    else:
+        return
+    call = None
+    for z in outputs:
+        node = z.node
+        if node is not None and node.number > first:  # not an input that is handed on
+            if call is None:
+                call = _new(Call)
+                call.callee, call.kind, call.first, call.last = ref(callee), type(callee), first, _number()
+                call.inputs = tuple([x.node.number for x in inputs if isinstance(x, Variable) and x.node is not None])
+            node.calls = (*node.calls, call) if node.calls else (call,)
+
+
+def _variables_in(output: Any) -> Iterable[Variable]:
+    stack = [output]
     while stack:
         z = stack.pop()
         if isinstance(z, Variable):
-            node = z.node
-            if node is not None and node.number > first:  # not an input that is handed on
-                if call is None:
-                    given = [x.node.number for x in inputs if isinstance(x, Variable) and x.node is not None]
-                    call = Call(ref(callee), type(callee).__name__, first, _number(), tuple(given))
-                node.calls = (*getattr(node, "calls", ()), call)
+            yield z
         elif isinstance(z, list | tuple):
             stack += z
         elif isinstance(z, dict):
@@ -559,7 +572,7 @@ def _result(
     node.options = options
     node.value = z if type(z) in SCALARS or (type(z) is _ndarray and z.size <= KEPT_SIZE) else kept(z)
     node.number = _number()
-    node.gradient = node.name = node.target = None
+    node.gradient = node.name = node.target = node.calls = None
     result = _new(kind)
     result._array = z
     result.node = node

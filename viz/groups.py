@@ -26,6 +26,8 @@ class Group:
         arguments: the module's arguments as its repr shows them, such as "1, 8, kernel_size=3".
         turn: which call of the same module it is within the graph, from 1.
         parameters: the number of the module's parameters that want a gradient, its submodules' too.
+        times: how many calls of the same structure it stands for, one after the other.
+        last: the name of the last of them.
     """
 
     id: str
@@ -36,6 +38,8 @@ class Group:
     arguments: str
     turn: int
     parameters: int
+    times: int = 1
+    last: str = ""
 
 
 def groups_of(recorded: Sequence[Node]) -> tuple[tuple[Group, ...], dict[Node, str]]:
@@ -58,7 +62,7 @@ def groups_of(recorded: Sequence[Node]) -> tuple[tuple[Group, ...], dict[Node, s
     >>> [(str(node.name or node.primitive.name), members.get(node)) for node in recorded]
     [('0.weight', 'g1'), ('0.bias', 'g1'), ('x', None), ('linear', 'g1'), ('relu', 'g2')]
     """
-    calls = {call for node in recorded for call in getattr(node, "calls", ())}
+    calls = {call for node in recorded for call in node.calls or ()}
     if not calls:
         return (), {}
     order = sorted(calls, key=lambda call: (call.first, -call.last))
@@ -167,7 +171,7 @@ def _described(
             Group(
                 ids[call],
                 ids[parent] if parent is not None else None,
-                call.title,
+                call.kind.__name__,
                 name,
                 paths[call],
                 arguments,

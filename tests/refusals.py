@@ -10,10 +10,11 @@ from tinygrad_cnn import walk
 
 
 @contextmanager
-def refused(operation, error, *texts, tensors=()):
+def refused(operation, error, *texts, tensors=(), modules=0):
     """The block must raise exactly `error`, its message must begin with the operation and hold every text.
 
-    Afterwards no node was created, and the graph behind the tensors and their gradients are the same.
+    Afterwards no node was created, and the graph behind the tensors and their gradients are the same. A call of a
+    module takes a creation number for itself; `modules` says how many there are.
     """
 
     def state():
@@ -24,7 +25,7 @@ def refused(operation, error, *texts, tensors=()):
     created = _creation_number()
     with pytest.raises(error) as caught:
         yield
-    assert _creation_number() == created + 1, "a node was recorded"
+    assert _creation_number() == created + modules + 1, "a node was recorded"
     after, nodes_after = state()
     assert nodes_after == nodes
     for (node, grad, data), (node_after, grad_after, data_after), values in zip(before, after, gradients, strict=True):

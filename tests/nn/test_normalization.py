@@ -204,7 +204,7 @@ def test_on_a_gpu(monkeypatch):
         results.append([tensor.numpy() for tensor in tensors])
     for actual, expected in zip(*results, strict=True):
         assert_close(actual, expected, 1e-5)
-    with refused("batch_norm", ValueError, "running_mean is on gpu:0 but x on cpu"):
+    with refused("batch_norm", ValueError, "running_mean is on gpu:0 but x on cpu", modules=1):
         model.train()(tg.tensor(x))
     for layer in (nn.Dropout(), nn.Dropout2d()):
         found = []
@@ -308,5 +308,5 @@ def test_bad_arguments_are_refused_when_the_layer_is_made(layer, arguments, erro
 )
 def test_bad_inputs_are_refused_by_the_layers_name(layer, shape, texts):
     x = tg.tensor(normals(shape, 1), requires_grad=True)
-    with refused(type(layer).__name__, ValueError, *texts, tensors=[x]):
+    with refused(type(layer).__name__, ValueError, *texts, tensors=[x], modules=1):
         layer(x)

@@ -204,7 +204,7 @@ def test_on_a_gpu(monkeypatch):
         results.append([tensor.numpy() for tensor in tensors])
     for actual, expected in zip(*results, strict=True):
         assert_close(actual, expected, 1e-5)
-    with refused("batch_norm", ValueError, "running_mean is on gpu:0 but x on cpu", modules=1):
+    with refused("batch_norm", ValueError, "running_mean is on gpu:0 but x on cpu", modules=2):
         model.train()(tg.tensor(x))
     for layer in (nn.Dropout(), nn.Dropout2d()):
         found = []

@@ -84,8 +84,51 @@ class OperationNode:
 
 
 @dataclass(frozen=True, slots=True)
+class FoldedNode:
+    """Several nodes of a graph drawn as one.
+
+    Attributes:
+        id: unique in its graph; that of the group, if it is the call of a module.
+        kind: "call" of a module, "chain" of operations with one operand and one use each, or "stage", operations
+            that follow each other in the recording.
+        title: what it is called, such as "Conv2d" or "12 operations".
+        name: as in `Group`.
+        path: as in `Group`.
+        arguments: as in `Group`.
+        turn: as in `Group`.
+        times: how many repetitions of the same structure it stands for.
+        contents: the titles of its operations and how often each occurs, in the order of their first occurrence.
+        parameters: the number of the parameters in it, as in `Group`.
+        outputs: the tensors computed in it that are used outside of it.
+        inside: the ids of the nodes that it stands for.
+        group: the id of the group that it lies in, or None.
+    """
+
+    id: str
+    kind: Literal["call", "chain", "stage"]
+    title: str
+    name: str
+    path: str
+    arguments: str
+    turn: int
+    times: int
+    contents: tuple[tuple[str, int], ...]
+    parameters: int
+    outputs: tuple[TensorNode, ...]
+    inside: tuple[str, ...]
+    group: str | None = None
+
+    @property
+    def operations(self) -> int:
+        """How many operations it stands for, each repetition counted once."""
+        return sum(count for _, count in self.contents)
+
+
+@dataclass(frozen=True, slots=True)
 class Edge:
     """From an operand to its operation, or from an operation to its result.
+
+    In a folded graph also from one operation or folded node to another: then it carries the tensor in between.
 
     Attributes:
         source: the id of the node that it leaves.
@@ -93,6 +136,8 @@ class Edge:
         label: the operand's name where the operation tells its operands apart, else "".
         has_gradient: whether a gradient flows back along it.
         label_at: where the label stands: in the "middle", or near the "head" or the "tail".
+        tensor: the tensor that it carries, where that is no node of the graph any more, else None.
+        count: how many edges it stands for, where two folded nodes have many in common.
     """
 
     source: str
@@ -100,16 +145,19 @@ class Edge:
     label: str
     has_gradient: bool
     label_at: Literal["middle", "head", "tail"] = "middle"
+    tensor: TensorNode | None = None
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Graph:
     """Tensors and operations in the order of their recording; an operation's edges in the order of its operands.
 
-    The groups are the calls of modules, outer before inner.
+    A folded node stands where the last of its operations was recorded, so operands come before what is computed from
+    them. The groups are the calls of modules, outer before inner.
     """
 
-    nodes: tuple[TensorNode | OperationNode, ...]
+    nodes: tuple[TensorNode | OperationNode | FoldedNode, ...]
     edges: tuple[Edge, ...]
     groups: tuple[Group, ...] = ()
 
@@ -156,7 +204,7 @@ def describe(
     given = {x.node for x in data}
     outputs = {root.node: root for root in roots}
     reached = {parent for node in recorded if node.gradient is not None for parent in node.parents}
-    described: list[TensorNode | OperationNode] = []
+    described: list[TensorNode | OperationNode | FoldedNode] = []
     edges = []
     for i, node in enumerate(recorded):
         line = getattr(node, "where", None)

@@ -240,6 +240,46 @@ def test_linear_without_bias():
     assert layer(tg.tensor([[0.0, 0.0]])).tolist() == [[0.0]]
 
 
+@pytest.mark.parametrize("shape", [(4, 3), (3,), (2, 4, 3)])
+def test_a_shared_bias_is_added_to_every_output_and_gets_the_sum_of_their_gradients(shape):
+    layer = nn.Linear(3, 2, shared_bias=True, **F8)
+    assert layer.bias.shape == (1,)
+    layer.bias.data = np.array([2.5])
+
+    def expected(x, dz):
+        weight = layer.weight.data
+        z, dx, dw, db = np.zeros(dz.shape), np.zeros(x.shape), np.zeros((2, 3)), np.zeros(1)
+        for *sample, i in np.ndindex(*dz.shape):
+            z[*sample, i] = 2.5
+            db[0] += dz[*sample, i]
+            for j in range(3):
+                z[*sample, i] += x[*sample, j] * weight[i, j]
+                dx[*sample, j] += dz[*sample, i] * weight[i, j]
+                dw[i, j] += dz[*sample, i] * x[*sample, j]
+        return z, (dx, dw, db)
+
+    agrees(layer, random(shape), expected)
+
+
+def test_the_lectures_counts_of_parameters_with_and_without_a_shared_bias():
+    """The last layers of the same table: 48120, 10164 and 850 parameters, or 48001, 10081 and 841."""
+    for inputs, outputs, separate, shared in [(400, 120, 48120, 48001), (120, 84, 10164, 10081), (84, 10, 850, 841)]:
+        for expected, share in [(separate, False), (shared, True)]:
+            layer = nn.Linear(inputs, outputs, shared_bias=share)
+            assert sum(p.size for p in layer.parameters()) == expected
+
+
+def test_a_shared_bias_is_saved_and_loaded():
+    layer, other = nn.Linear(2, 3, shared_bias=True), nn.Linear(2, 3, shared_bias=True)
+    layer.bias.data = np.array([4.0], np.float32)
+    assert {name: value.shape for name, value in layer.state_dict().items()} == {"weight": (3, 2), "bias": (1,)}
+    other.load_state_dict(layer.state_dict())
+    x = tg.tensor(random((2, 2)), dtype="float32")
+    assert np.array_equal(layer(x).data, other(x).data)
+    with pytest.raises(ValueError, match=r"'bias': expected shape \(3,\) but got \(1,\)"):
+        nn.Linear(2, 3).load_state_dict(layer.state_dict())
+
+
 @pytest.mark.parametrize(
     ("arguments", "shape", "wanted"),
     [
@@ -314,6 +354,8 @@ REFUSED = [
     (lambda: nn.Conv2d(1, 1, 3, bias=None), TypeError, "Conv2d: bias must be True or False but is None"),
     (lambda: nn.Conv2d(1, 1, 3, padding_mode="wrap"), ValueError, "Conv2d: padding_mode .*'wrap', which is 'circular'"),
     (lambda: nn.Conv2d(1, 1, 3, padding_mode=1), ValueError, "Conv2d: padding_mode must be one of 'zeros', .* is 1"),
+    (lambda: nn.Linear(2, 1, shared_bias=1), TypeError, "Linear: shared_bias must be True or False but is 1"),
+    (lambda: nn.Linear(2, 1, False, shared_bias=True), ValueError, "Linear: shared_bias needs a bias but"),
     (lambda: nn.Conv2d(1, 1, 3, shared_kernel=1), TypeError, "Conv2d: shared_kernel must be True or False but is 1"),
     (
         lambda: nn.ConvTranspose2d(1, 1, 3, padding_mode="reflect"),
@@ -390,6 +432,8 @@ def test_a_wrong_input_is_refused(layer, text):
             nn.ConvTranspose2d(1, 1, 2, 2, output_padding=1),
             "ConvTranspose2d(1, 1, kernel_size=2, stride=2, output_padding=1)  # 5 parameters",
         ),
+        (nn.Linear(4, 2, False), "Linear(4, 2, bias=False)  # 8 parameters"),
+        (nn.Linear(4, 2, shared_bias=True), "Linear(4, 2, shared_bias=True)  # 9 parameters"),
         (nn.MaxPool2d(2), "MaxPool2d(kernel_size=2)"),
         (nn.MaxPool2d(3, 2, ties="split"), "MaxPool2d(kernel_size=3, stride=2, ties='split')"),
         (

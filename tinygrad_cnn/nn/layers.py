@@ -12,7 +12,7 @@ from tinygrad_cnn.nn.module import Module, Parameter
 from tinygrad_cnn.primitives import elementwise, softmax
 from tinygrad_cnn.primitives.arguments import axis_of
 from tinygrad_cnn.primitives.matmul import linear
-from tinygrad_cnn.primitives.shape import reshape
+from tinygrad_cnn.primitives.shape import broadcast_to, reshape
 
 
 class Linear(Module):
@@ -22,17 +22,20 @@ class Linear(Module):
         in_features: the numbers in a sample.
         out_features: the numbers that come out.
         bias: whether b is added.
+        shared_bias: whether the layer has one bias for all its outputs, as in the lectures' smaller table of a network;
+            b is then (1,).
         device, dtype: of the parameters; None is the default.
 
     Attributes:
         weight: (out_features, in_features), at first `init.he_normal`.
         bias: (out_features,), at first zeros, or None.
 
-    Takes (..., in_features), gives (..., out_features); (in_features + 1) out_features parameters.
+    Takes (..., in_features), gives (..., out_features); (in_features + 1) out_features parameters, in_features
+    out_features + 1 with a shared bias.
 
     Raises:
-        ValueError: a number of features below 1.
-        TypeError: a number of features that is no integer, a bias that is no bool.
+        ValueError: a number of features below 1, a shared bias where there is none.
+        TypeError: a number of features that is no integer, a bias or `shared_bias` that is no bool.
 
     >>> import tinygrad_cnn as tg
     >>> from tinygrad_cnn import nn
@@ -41,24 +44,41 @@ class Linear(Module):
     Linear(3, 2)  # 8 parameters
     >>> layer(tg.tensor([[0.0, 0.0, 0.0]])).tolist()
     [[0.0, 0.0]]
+    >>> nn.Linear(400, 120)
+    Linear(400, 120)  # 48,120 parameters
+    >>> nn.Linear(400, 120, shared_bias=True)
+    Linear(400, 120, shared_bias=True)  # 48,001 parameters
     """
 
     def __init__(
-        self, in_features: int, out_features: int, bias: bool = True, *, device: str | None = None, dtype: Any = None
+        self,
+        in_features: int,
+        out_features: int,
+        bias: bool = True,
+        *,
+        shared_bias: bool = False,
+        device: str | None = None,
+        dtype: Any = None,
     ) -> None:
         self.in_features = positive("Linear", "in_features", in_features)
         self.out_features = positive("Linear", "out_features", out_features)
         with_bias = boolean("Linear", "bias", bias)
+        self.shared_bias = boolean("Linear", "shared_bias", shared_bias)
+        if shared_bias and not with_bias:
+            raise ValueError("Linear: shared_bias needs a bias but bias is False")
         self.weight = Parameter(init.he_normal((out_features, in_features), dtype=dtype, device=device))
-        self.bias = Parameter(init.zeros((out_features,), dtype, device)) if with_bias else None
+        shape = (1,) if shared_bias else (out_features,)
+        self.bias = Parameter(init.zeros(shape, dtype, device)) if with_bias else None
 
     def forward(self, x: Any) -> Any:
         """`tg.linear`."""
-        return linear(x, self.weight, self.bias)
+        bias = broadcast_to(self.bias, (self.out_features,)) if self.shared_bias else self.bias
+        return linear(x, self.weight, bias)
 
     def extra_repr(self) -> str:
         """The arguments that differ from their defaults."""
-        return f"{self.in_features}, {self.out_features}" + ("" if self.bias is not None else ", bias=False")
+        options = shown(bias=(self.bias is not None, True), shared_bias=(self.shared_bias, False))
+        return ", ".join(filter(None, (f"{self.in_features}, {self.out_features}", options)))
 
 
 class Flatten(Module):

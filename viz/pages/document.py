@@ -94,6 +94,7 @@ def document(
     Raises:
         ValueError: a NaN or an infinity in the data.
     """
+    title, body = _without_surrogates(title), _without_surrogates(body)
     style = "\n".join(_text(name) for name in ("theme.css", *styles))
     script = "\n".join(["'use strict';", "{", *(_text(name) for name in ("dom.js", *scripts)), "}"])
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -108,7 +109,7 @@ def document(
             '<meta name="color-scheme" content="light dark">',
             f'<meta http-equiv="Content-Security-Policy" content="{policy}">',
             '<link rel="icon" href="data:,">',
-            f"<title>{escape(title.encode('utf-8', 'replace').decode())}</title>",
+            f"<title>{escape(title)}</title>",
             f"<style>{style}</style>\n</head>\n<body>",
             body,
             f'<script type="application/json" id="data">{json_text(data)}</script>',
@@ -118,6 +119,11 @@ def document(
     return Page(title, html, height=height)
 
 
+def _without_surrogates(text: str) -> str:
+    """A lone surrogate can be in a name but in no file."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def json_text(data: Any) -> str:
     r"""The data as JSON that can stand inside of a <script>, whatever the strings in it.
 
@@ -125,7 +131,7 @@ def json_text(data: Any) -> str:
     '{"name":"\\u003c/script>\\u003cscript>alert(1)","sum":0.5}'
     """
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    # A lone surrogate can be in a name but in no file.
+    # JSON has an escape for a lone surrogate.
     return text.replace("<", "\\u003c").encode("utf-8", "backslashreplace").decode()
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from tinygrad_cnn.engine import Node, Variable
 from tinygrad_cnn.viz import labels, numbers, wording
+from tinygrad_cnn.viz.drawing import drawing_class
 from tinygrad_cnn.viz.graph import Edge, Graph, OperationNode, TensorNode, describe, roots_of, tensor_ids
 
 if TYPE_CHECKING:
@@ -127,11 +128,11 @@ def digraph(
     if direction not in DIRECTIONS:
         raise ValueError(f"draw: direction must be one of {', '.join(DIRECTIONS)} but is {direction!r}")
     try:
-        from graphviz import Digraph, nohtml
+        from graphviz import nohtml
     except ImportError as error:
         raise ModuleNotFoundError("draw: the Python package graphviz is not installed; pip install graphviz") from error
     text = {"fontname": _FONT, "fontsize": "10", "fontcolor": labels.INK}
-    picture = Digraph(
+    picture = drawing_class()(
         nohtml(labels.plain(name.replace("\\", "_"))),
         graph_attr={"rankdir": direction, "bgcolor": "white", "nodesep": "0.22", "ranksep": "0.35", "pad": "0.15"},
         node_attr={**text, "margin": "0.06,0.03", "height": "0", "width": "0"},

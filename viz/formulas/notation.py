@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import ast
+import operator
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from numbers import Real
 from typing import Any
 
@@ -22,8 +23,13 @@ _LOGICAL = {ast.BitAnd: "and", ast.BitOr: "or"}
 _ROOTS = {"sqrt": "√", "cbrt": "∛"}
 _TOTALS = {"sum": "Σ", "total": "Σ", "sum_shared": "Σ", "prod": "Π"}
 _FENCES = {"abs": "||", "floor": "⌊⌋", "ceil": "⌈⌉"}
+_COMPUTED: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
+    ast.Pow: operator.pow,
+}  # fmt: skip
+_OPERATOR = re.compile(r"\{\} . \{\}")
 _NAMES = {"log": "ln", "log2": "log₂", "log10": "log₁₀", "maximum": "max", "minimum": "min", "pi": "π"}
-_EXPONENTS = {2: "²", 3: "³"}
+_EXPONENTS: dict[Any, str] = {2: "²", 3: "³"}
 
 
 def typeset(
@@ -66,55 +72,45 @@ class _Simplified(ast.NodeTransformer):
         self.values = values
         self.absent = absent
 
-    def visit_Name(self, node: ast.Name) -> ast.expr:  # noqa: N802 - the names that ast.NodeTransformer calls
+    def visit_Name(self, node: ast.Name) -> ast.expr:
         value = self.values.get(node.id)
-        is_number = isinstance(value, Real) and not isinstance(value, bool)
-        return ast.Constant(value, kind="put in") if is_number else node  # type: ignore[arg-type]
+        if isinstance(value, str) or (isinstance(value, Real) and not isinstance(value, bool)):
+            return ast.Constant(value, kind="put in")  # type: ignore[arg-type]
+        return node
 
-    def visit_IfExp(self, node: ast.IfExp) -> ast.expr:  # noqa: N802
+    def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
         test = node.test
         if not (isinstance(test, ast.Compare) and isinstance(test.left, ast.Name)):
             raise ValueError(f"typeset: expected a condition on an option but got {ast.unparse(test)!r}")
         (wanted,) = test.comparators
         if test.left.id in self.values and isinstance(wanted, ast.Constant):
-            branch = node.body if self.values[test.left.id] == wanted.value else node.orelse
-            return self.visit(branch)
+            branch: ast.expr = self.visit(node.body if self.values[test.left.id] == wanted.value else node.orelse)
+            return branch
         self.generic_visit(node)
         return node
 
-    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:  # noqa: N802
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
         self.generic_visit(node)
         if isinstance(node.op, ast.USub) and _is_put_in(node.operand):
             return ast.Constant(-node.operand.value, kind="put in")  # type: ignore[attr-defined]
         return node
 
-    def visit_Call(self, node: ast.Call) -> ast.expr:  # noqa: N802
+    def visit_Call(self, node: ast.Call) -> ast.expr:
         self.generic_visit(node)
-        is_unchanged = isinstance(node.func, ast.Name) and node.func.id == "dilated" and _is(node.args[1], 1)
-        return node.args[0] if is_unchanged else node
+        return node.args[0] if _is_call(node, ("dilated",)) and _is(node.args[1], 1) else node
 
-    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:  # noqa: N802
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
         self.generic_visit(node)
         left, right, operation = node.left, node.right, type(node.op)
         if operation is ast.Add and isinstance(right, ast.Name) and right.id in self.absent:
             return left
         if not (_is_put_in(left) or _is_put_in(right)):
             return node
-        if isinstance(left, ast.Constant) and isinstance(right, ast.Constant):
+        if isinstance(left, ast.Constant) and isinstance(right, ast.Constant) and operation in _COMPUTED:
             return ast.Constant(_COMPUTED[operation](left.value, right.value), kind="put in")
         if (_is(right, 0) and operation in _SIGNS) or (_is(right, 1) and operation in (ast.Mult, ast.Div, ast.Pow)):
             return left
         return right if _is(left, 1) and operation is ast.Mult else node
-
-
-_OPERATOR = re.compile(r"\{\} . \{\}")
-_COMPUTED = {
-    ast.Add: lambda x, y: x + y,
-    ast.Sub: lambda x, y: x - y,
-    ast.Mult: lambda x, y: x * y,
-    ast.Div: lambda x, y: x / y,
-    ast.Pow: lambda x, y: x**y,
-}
 
 
 def _is_put_in(node: ast.expr) -> bool:
@@ -143,7 +139,8 @@ class _Writer:
             case ast.Constant(str(value)):
                 return value, _ATOM
             case ast.Constant(value):
-                return number(value).replace("-", "−"), _ATOM if value >= 0 else _SUM
+                written = number(value) if _is_put_in(node) else str(value)
+                return written.replace("-", "−"), _SUM if written.startswith("-") else _ATOM
             case ast.Attribute(of, "mT"):
                 return f"{self.write(of, _ATOM)}ᵀ", _ATOM
             case ast.Subscript(of, index):
@@ -154,7 +151,7 @@ class _Writer:
                 return self._operation(left, operation, right)
             case ast.Compare(left, [relation], [right]):
                 return f"{self.write(left, _SUM)} {_RELATIONS[type(relation)]} {self.write(right, _SUM)}", _RELATION
-            case ast.IfExp(body, test, orelse):
+            case ast.IfExp(test, body, orelse):
                 plain = self.write(orelse, _CLAUSE)
                 return f"{plain}; with {self.write(test, _CLAUSE)}: {self.write(body, _CLAUSE)}", _CLAUSE
             case ast.Call(ast.Name(name), arguments):
@@ -170,13 +167,12 @@ class _Writer:
         if kind is ast.Pow:
             return self._power(left, right)
         if kind is ast.Div:
-            return f"{self._first(left)} / {self.write(right, _POWER)}", _strength(left)
+            divisor = self.write(right, _PRODUCT if _is_call(right, _TOTALS) else _POWER)
+            return f"{self._first(left)} / {divisor}", _strength(left)
         sign = " · " if kind is ast.MatMult else " "
         # "x / y z" would be read as x / (y z), and a sum of everything behind it ends a product.
         first = self._first(left)
-        if isinstance(left, ast.BinOp) and isinstance(left.op, ast.Div):
-            first = f"({first})"
-        elif _is_total(left):
+        if _is_call(left, _TOTALS) or (isinstance(left, ast.BinOp) and isinstance(left.op, ast.Div)):
             first = f"({first})"
         second = self.write(right, _POWER if isinstance(right, ast.BinOp) and not _is_product(right) else _PRODUCT)
         return f"{first}{sign}{second}", _strength(left)
@@ -200,10 +196,9 @@ class _Writer:
             least = _POWER if strength == _PRODUCT else _CLAUSE
             return template.format(*(self.write(argument, least) for argument in arguments)), strength
         if name == "where":
-            condition, value, otherwise = (self.write(argument, _LOGIC) for argument in arguments)
-            if isinstance(arguments[2], ast.Call) and self.is_where(arguments[2]):
-                return f"{value} where {condition}, {otherwise[1:-1]}", _CLAUSE
-            return f"{value} where {condition}, else {otherwise}", _CLAUSE
+            condition, value = self.write(arguments[0], _LOGIC), self.write(arguments[1], _SUM)
+            joint = "" if _is_call(arguments[2], ("where",)) else "else "
+            return f"{value} where {condition}, {joint}{self.write(arguments[2], _CLAUSE)}", _CLAUSE
         if name in _ROOTS:
             return _ROOTS[name] + self.write(arguments[0], _ATOM), _POWER
         if name in _TOTALS:
@@ -212,10 +207,6 @@ class _Writer:
         if name in _FENCES:
             return _FENCES[name][0] + listed + _FENCES[name][1], _ATOM
         return f"{_NAMES.get(name, name)}({listed})", _ATOM
-
-    @staticmethod
-    def is_where(node: ast.Call) -> bool:
-        return isinstance(node.func, ast.Name) and node.func.id == "where"
 
 
 def _is_sum(node: ast.expr) -> bool:
@@ -226,13 +217,13 @@ def _is_product(node: ast.BinOp) -> bool:
     return isinstance(node.op, ast.Mult | ast.MatMult)
 
 
-def _is_total(node: ast.expr) -> bool:
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _TOTALS
+def _is_call(node: ast.expr, names: Collection[str]) -> bool:
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names
 
 
 def _strength(node: ast.expr) -> int:
     """Of a product that begins with this factor: that of a sum where it begins with a minus sign."""
     while isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult | ast.Div | ast.MatMult):
         node = node.left
-    is_negative = isinstance(node, ast.UnaryOp) or (isinstance(node, ast.Constant) and node.value < 0)
+    is_negative = isinstance(node, ast.UnaryOp) or (isinstance(node, ast.Constant) and str(node.value).startswith("-"))
     return _SUM if is_negative else _PRODUCT

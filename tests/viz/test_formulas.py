@@ -22,6 +22,7 @@ from tinygrad_cnn.viz.formulas.notation import typeset
 LONGEST, LONGEST_GENERAL = 90, 110
 
 KINKS = np.array([[-1.0, 0.0, 1.0], [2.0, 0.0, -0.0]])
+TIED = np.array([[1.0, 0.0, 1.0], [1.0, 1.0, 1.0], [2.0, 3.0, 2.0]])
 OTHERS = np.array([[-1.0, 0.0, 2.0], [1.0, -3.0, 5.0]])
 GIVEN = [  # beside the table: on kinks, where the conventions are
     ("abs", [KINKS], {}),
@@ -35,23 +36,26 @@ GIVEN = [  # beside the table: on kinks, where the conventions are
     ("power", [np.array([0.0, 0.0, 2.0, 2.0]), np.array([0.0, 2.0, 0.0, -1.0])], {}),
     *((name, [KINKS, OTHERS], {"ties": ties}) for name in ("maximum", "minimum") for ties in ("first", "split")),
     *(
-        (name, [np.round(KINKS)], {"axis": axis, "keepdims": False, "ties": ties})
+        (name, [TIED], {"axis": axis, "keepdims": False, "ties": ties})
         for name in ("max", "min")
         for axis in ((1,), (0, 1))
         for ties in ("first", "split")
     ),
-    ("std", [np.ones((2, 3))], {"axis": (1,), "keepdims": False, "ddof": 1}),
+    ("std", [TIED], {"axis": (1,), "keepdims": False, "ddof": 1}),
     ("norm_over", [KINKS * 0], {"axis": (0,), "keepdims": True, "p": 2}),
     ("norm_over", [KINKS], {"axis": (0, 1), "keepdims": False, "p": 3}),
     ("affine", [OTHERS, np.array([1.0, 2.0, 3.0]), np.array([0.5, -1.0, 2.0]), np.array([1.0, 0.0, -1.0])], {}),
     ("remainder", [np.array([6.0, -7.0, 7.0]), np.array([3.0, 3.0, -3.0])], {}),
     ("fmod", [np.array([6.0, -7.0, 7.0]), np.array([3.0, 3.0, -3.0])], {}),
     *(
-        (name, [np.array([[[[1.0, 1.0, 0.0], [1.0, 0.0, 2.0], [2.0, 2.0, 2.0]]]])],
-         {"kernel": (2, 2), "stride": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1)})
-        for name in ("max_of_windows", "max_of_windows_split")
+        (f"max_of_{places}{ties}", [TIED[None, None]], options)
+        for places, options in (
+            ("windows", {"kernel": (2, 2), "stride": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1)}),
+            ("regions", {"table": np.array([[[[[0, 1, 3, 4], [2, 5, -1, -1]]]]])}),
+        )
+        for ties in ("", "_split")
     ),
-]  # fmt: skip
+]
 
 WINDOWS = {"kernel": (2, 2), "stride": (1, 2), "padding": ((1, 0), (0, 1)), "dilation": (1, 1)}
 WITHOUT_RULES = [
@@ -62,7 +66,7 @@ WITHOUT_RULES = [
     ("round", [np.array([2.5, 3.45, -0.125])], {"decimals": 1}),
     ("floor_divide", [np.array([7.0, -7.0]), np.array([2.0, 2.0])], {}),
     *((name, [OTHERS], {"axis": axis, "keepdims": False}) for name in ("argmax", "argmin") for axis in (None, 1)),
-    *((name, [KINKS], {"axis": (1,), "keepdims": True}) for name in ("any", "all")),
+    *((name, [TIED - 1], {"axis": (1,), "keepdims": True}) for name in ("any", "all")),
     ("onehot", [np.array([2, 0])], {"classes": 3}),
     ("indices_of_winners", [np.arange(24.0).reshape(1, 2, 3, 4) % 7], WINDOWS),
     ("identity", [OTHERS], {}),

@@ -11,14 +11,10 @@ from typing import Any
 
 import numpy as np
 
-_TITLES = {
-    "correlation": "conv{n}d",
-    "transposed_convolution": "conv_transpose{n}d",
-    "max_of_windows": "max_pool{n}d",
-    "max_of_windows_split": "max_pool{n}d",
-    "mean_cross_entropy": "cross_entropy",
-    "total_cross_entropy": "cross_entropy",
-}
+from tinygrad_cnn.primitives.titles import title
+
+__all__ = ["compact", "index_text", "operand_labels", "option_text", "remarks", "symbol", "title"]
+
 _SYMBOLS = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷"}
 _COMMUTATIVE = frozenset({"add", "multiply"})
 
@@ -29,16 +25,6 @@ _DEFAULTS = {
     "mode": "zeros",
 }  # fmt: skip
 _LAST_AXIS = frozenset({"softmax", "log_softmax"})
-
-
-def title(primitive: str, options: Mapping[str, Any]) -> str:
-    """The name of an operation, as the user called it.
-
-    >>> title("correlation", {"stride": (1, 1)}), title("tanh", {})
-    ('conv2d', 'tanh')
-    """
-    axes = options.get("stride")
-    return _TITLES.get(primitive, primitive).format(n=len(axes) if isinstance(axes, tuple) else "")
 
 
 def symbol(primitive: str) -> str | None:

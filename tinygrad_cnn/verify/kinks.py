@@ -16,6 +16,7 @@ import numpy as np
 
 from tinygrad_cnn import backend
 from tinygrad_cnn.engine import Node, Unkept, debug
+from tinygrad_cnn.primitives.titles import title
 from tinygrad_cnn.tensor import Tensor
 from tinygrad_cnn.verify.excerpt import number
 from tinygrad_cnn.walk import nodes
@@ -25,13 +26,6 @@ STEPS = (0.0, 1.0, -1.0, 0.1, -0.1)
 MOST_VALUES = 3
 """An operation is described by the values of its operands only if there are so few different ones."""
 
-_TITLES = {
-    "max_of_windows": "max_pool{n}d",
-    "max_of_windows_split": "max_pool{n}d",
-    "max_of_regions": "adaptive_max_pool{n}d",
-    "max_of_regions_split": "adaptive_max_pool{n}d",
-    "norm_over": "norm",
-}
 _SELECTING = re.compile(r"(^|_)(max|min|maximum|minimum)(_|$)")
 OWN_CONDITION = "a condition in the code that goes another way nearby"
 
@@ -107,19 +101,19 @@ def _moved(operand: dict[float, Any], times: float, side: float) -> Any:
 def _described(node: Node, own: Any, operands: list[dict[float, Any]]) -> str:
     """The operation and the place of its kink, for people."""
     assert node.primitive is not None
-    name = node.primitive.name
-    title = _TITLES.get(name, name).format(n=len(node.shape) - 2)
-    if name == "where":
+    primitive = node.primitive.name
+    name = title(primitive, node.options)
+    if primitive == "where":
         return "where at a change of its condition"
-    if _SELECTING.search(name):
-        return f"{title}{_at(backend.to_numpy(node.value), own, 'a tie of ')}"
+    if _SELECTING.search(primitive):
+        return f"{name}{_at(backend.to_numpy(node.value), own, 'a tie of ')}"
     values: list[Any] = []
     for operand in operands:
         moves = (operand[0.1] != operand[0.0]) | (operand[-0.1] != operand[0.0])
         if operand[0.0].dtype.kind == "f" and moves.any():
             is_elementwise = operand[0.0].shape == own.shape
             values.append(np.asarray(operand[0.0])[moves & own if is_elementwise else moves])
-    return f"{title}{_at(np.concatenate(values), True)}" if values else title
+    return f"{name}{_at(np.concatenate(values), True)}" if values else name
 
 
 def _at(values: Any, where: Any, word: str = "") -> str:

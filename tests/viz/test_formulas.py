@@ -120,7 +120,6 @@ def operand_names(definition, count):
 def evaluated(expression, where, names):
     names = dict(names)
     for letter, meaning in reversed(where.items()):  # the first are made of the last
-        names.setdefault(letter, None)
         if meaning != "upstream()":
             names[letter] = eval(meaning, {}, names)
     with np.errstate(all="ignore"):  # where() computes both sides

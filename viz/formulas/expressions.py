@@ -327,7 +327,7 @@ WORDS = {
     "shuffled": "{0} with every {1}² channels as blocks of {1} × {1} pixels",
     "unshuffled": "{0} with every block of {1} × {1} pixels as channels",
     "sum_of_channels": "Σ {0} over channels c − {1} to c + {2}",
-    "one_hot": "{} (one-hot where labels)",
+    "one_hot": "{}, one-hot where it holds labels",
     "reshaped": "{} in another shape",
     "in_shape_of": "{} in the shape of {}",
     "with_axes_moved": "{} with its axes in another order",

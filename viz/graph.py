@@ -59,6 +59,11 @@ class TensorNode:
     remarks: tuple[str, ...] = ()
     group: str | None = None
 
+    @property
+    def is_number(self) -> bool:
+        """Whether it is a plain number in a formula, which is its own name."""
+        return not self.shape and self.kind == "constant" and not self.name
+
 
 @dataclass(frozen=True, slots=True)
 class OperationNode:

@@ -7,7 +7,8 @@ imported it; whether an array lies on a GPU is then a matter of its type.
 from __future__ import annotations
 
 import sys
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from fractions import Fraction
 from functools import lru_cache
 from numbers import Number
@@ -289,6 +290,18 @@ def manual_seed(seed: int) -> None:
         raise ValueError(f"manual_seed: expected an integer >= 0 but got {seed!r}")
     _seed = int(seed)
     _generators.clear()
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Inside, the random state of every device begins at `seed`; afterwards it is again what it was."""
+    global _seed, _generators
+    before = _seed, _generators
+    _seed, _generators = seed, {}
+    try:
+        yield
+    finally:
+        _seed, _generators = before
 
 
 def generator(device: str | None = None) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn.backend import get_default_device, get_default_dtype
+from tinygrad_cnn.backend import get_default_device, get_default_dtype, seeded
 from tinygrad_cnn.engine import keeping, recording
 from tinygrad_cnn.nn.module import Module, in_mode
 from tinygrad_cnn.tensor import Tensor, tensor
@@ -56,8 +56,8 @@ def trace(model: Module, inputs: Any, operation: str = "trace") -> Trace:
     like = next(model.parameters(), None)
     dtype = get_default_dtype() if like is None else like.dtype
     device = get_default_device() if like is None else like.device
-    names = [f"input{i + 1}" for i in range(len(given))] if len(given) > 1 else ["input"]
-    with in_mode(model, training=False), recording(), keeping():
+    names = ["input"] if len(given) == 1 else [f"input{i + 1}" for i in range(len(given))]
+    with in_mode(model, training=False), recording(), keeping(), seeded(0):
         tensors = [_input(each, dtype, device, name, operation) for each, name in zip(given, names, strict=True)]
         try:
             output = model(*tensors)
@@ -85,8 +85,8 @@ def _input(given: Any, dtype: Any, device: str, name: str, operation: str) -> Te
         given = given.detach()
     else:
         try:
-            array = np.asarray(given)
-        except ValueError:
+            array = tensor(np.asarray(given)).data
+        except (TypeError, ValueError):
             array = np.asarray("")
         if array.dtype.kind not in "biufO":
             raise TypeError(

@@ -27,6 +27,32 @@ def test_the_model_stays_as_it_was():
     assert np.array_equal(tg.dropout(tg.tensor(np.ones(50))).numpy(), expected)
 
 
+def test_random_numbers_in_evaluation_mode_leave_the_random_state():
+    class MonteCarlo(nn.Module):
+        def forward(self, x):
+            return tg.dropout(x, 0.5, training=True)
+
+    tg.manual_seed(7)
+    expected = tg.dropout(tg.tensor(np.ones(50))).numpy()
+    tg.manual_seed(7)
+    first, second = (trace(MonteCarlo(), (1, 50)).output.numpy() for _ in range(2))
+    assert np.array_equal(first, second)
+    assert np.array_equal(tg.dropout(tg.tensor(np.ones(50))).numpy(), expected)
+
+
+def test_a_model_without_inputs():
+    class Constant(nn.Module):
+        def __init__(self):
+            self.value = nn.Parameter(2.0)
+
+        def forward(self):
+            return self.value * 3
+
+    found = trace(Constant(), [])
+    assert found.inputs == ()
+    assert found.output.item() == 6
+
+
 def test_everything_is_recorded_and_kept():
     model = nn.Sequential(nn.MaxPool2d(2), nn.Conv2d(1, 4, 3)).requires_grad_(False)
     (output,) = trace(model, (1, 1, 64, 64)).outputs
@@ -67,6 +93,8 @@ def test_inputs_by_value_and_several():
         (tg.relu, (1,), TypeError, "draw: expected a module but got function"),
         (nn.ReLU(), (0, 3), ValueError, r"draw: expected the sizes of an input's axes, .*got \(0, 3\)"),
         (nn.ReLU(), "image", TypeError, "draw: expected the shape of an input, .* but got 'image'"),
+        (nn.ReLU(), None, TypeError, "draw: expected the shape of an input, .* but got None"),
+        (nn.ReLU(), {"x": (1, 2)}, TypeError, "draw: expected the shape of an input, .* but got {"),
         (nn.ReLU(), [[1.0], [2.0, 3.0]], TypeError, "draw: expected the shape of an input"),
     ],
 )

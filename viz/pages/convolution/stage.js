@@ -1,0 +1,120 @@
+// A sweep on the stage: its grids in a row as in its formula, what the current step touches, and what a pointer is on.
+
+/**
+ * Build the grids of a sweep. `slice` is "all" or the number of the slice to be shown. A sign stays with the grid after
+ * it where the row is too long for the page.
+ */
+function stageElement(sweep, slice) {
+  const shown = sweep.slices.filter((_, i) => slice === "all" || i === slice);
+  let number = 0;
+  const signed = (text, plane) => make("div", {class: "signed"},
+    text ? make("span", {class: `sign${text.length > 2 ? " wordy" : ""}`, "aria-hidden": "true"}, text) : null, gridElement(plane, number++));
+  const rows = shown.map(({a, b}) => make("div", {class: "slice"}, signed("", a), b ? signed(sweep.joint ?? "\u22c6", b) : null));
+  sweep.grids = [...shown.flatMap(({a, b}) => b ? [a, b] : [a]), ...(sweep.bias ? [sweep.bias] : []), ...sweep.targets];
+  const hidden = sweep.slices.length - shown.length;
+  const bias = sweep.bias ? signed("+", sweep.bias) : null;
+  const targets = sweep.targets.map((target, i) => signed(i ? "fold \u2192" : sweep.sign ?? "=", target));
+  return make("div", {class: "stage", ...stageSize(sweep, shown)},
+    make("div", {class: "slices"}, rows,
+      hidden ? make("p", {class: "faint"}, `and ${plural(hidden, sweep.sliceName)} more in the sum`) : null),
+    bias, targets);
+}
+
+/** How many cells have to find room: beside each other at most, in one row, and below each other. */
+function stageSize(sweep, shown) {
+  const total = (numbers) => numbers.reduce((p, q) => p + q, 0);
+  const most = Math.max(...sweep.grids.map((grid) => grid.columns));
+  const row = Math.max(...shown.map(({a, b}) => a.columns + (b?.columns ?? 0))) +
+    total([...(sweep.bias ? [sweep.bias] : []), ...sweep.targets].map((grid) => grid.columns));
+  const tall = Math.max(total(shown.map(({a, b}) => Math.max(a.rows, b?.rows ?? 0))), ...sweep.targets.map((grid) => grid.rows));
+  const largest = Math.max(most, ...sweep.grids.map((grid) => grid.rows));
+  return {
+    "data-size": largest <= 9 ? "large" : largest <= 14 ? "medium" : largest <= 20 ? "small" : "tiny",
+    style: `--most: ${most}; --in-row: ${row}; --tall: ${tall}; --stacked: ${shown.length}`,
+  };
+}
+
+/** Show every number as it is after so many steps. */
+function showPosition(sweep, position, show) {
+  rewind(sweep, position);
+  for (const grid of sweep.grids) {
+    for (const cell of cellsOf(grid)) showCell(cell, show);
+    if (show === "shades" && grid.tone !== "kernel") shadeGrid(grid);
+  }
+  const step = position ? sweep.steps[position - 1] : null;
+  for (const target of sweep.targets) {
+    for (const cell of cellsOf(target)) cell.element.classList.toggle("written", Boolean(step?.writes.some((w) => w.cell === cell)));
+  }
+  markWinners(sweep, position);
+}
+
+/** Winners of the windows so far, with a star. */
+function markWinners(sweep, position) {
+  const winners = new Set(sweep.steps.slice(0, position).flatMap((step) =>
+    [...(step.marks ?? []), ...step.writes.flatMap((write) => write.winners ?? [])]));
+  for (const {a, b} of sweep.slices) {
+    for (const cell of [...cellsOf(a), ...(b ? cellsOf(b) : [])]) cell.element?.classList.toggle("winner", winners.has(cell));
+  }
+}
+
+const MARKS = ["used", "partner", "target", "pair"];
+
+function clearMarks(sweep) {
+  for (const grid of sweep.grids) {
+    placeFrame(grid, null);
+    for (const cell of cellsOf(grid)) {
+      cell.element.classList.remove(...MARKS);
+      delete cell.element.dataset.times;
+    }
+  }
+}
+
+const mark = (cell, name) => cell.element?.classList.add(name);
+
+/** Highlight a step: its windows, what they take, and where it goes. */
+function markStep(sweep, step) {
+  for (const frame of step.frames) if (frame.grid.element) placeFrame(frame.grid, frame);
+  if (step.at) mark(step.at, "used");
+  if (step.words) return;
+  for (const write of step.writes) markTerms(sweep, write.terms(), write.cell);
+}
+
+/** The sliding plane's cells are "used", those that they are multiplied with "partner"; the product's other factor stands
+ *  in the used cell's corner. */
+function markTerms(sweep, terms, target) {
+  mark(target, "target");
+  for (const {factors} of terms) {
+    const sliding = factors.find((cell) => sweep.slices.some(({a}) => a === cell.grid));
+    const other = factors.find((cell) => cell !== sliding);
+    if (sliding) mark(sliding, "used");
+    if (other) mark(other, "partner");
+    if (sliding?.element && other && !sweep.isScatter) sliding.element.dataset.times = `\u00d7${shortText(other.value, 2)}`;
+  }
+}
+
+/** Highlight all that concerns a cell: its terms where it is a target, else where it is used. */
+function markCell(sweep, cell, position) {
+  if (sweep.targets.includes(cell.grid)) {
+    const writes = writesInto(sweep, cell, position);
+    const step = sweep.steps.find(({writes: [first, ...rest]}) => first?.cell === cell && !rest.length);
+    for (const frame of sweep.isScatter ? [] : step?.frames ?? []) if (frame.grid.element) placeFrame(frame.grid, frame);
+    for (const write of writes) markTerms(sweep, write.terms(), cell);
+    mark(cell, "target");
+    if (cell.repeats) mark(cell.repeats, "pair");
+  } else {
+    const uses = usesOf(sweep, cell);
+    for (const {cell: target, term} of uses) {
+      mark(target, "target");
+      term.factors.forEach((factor) => mark(factor, factor.grid === cell.grid ? "used" : "partner"));
+    }
+    mark(cell, "pair");
+  }
+}
+
+function markPair(cells) {
+  for (const cell of cells) mark(cell, "pair");
+}
+
+function clearPair(sweep) {
+  for (const cell of sweep.grids.flatMap(cellsOf)) cell.element.classList.remove("pair");
+}

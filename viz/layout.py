@@ -202,7 +202,9 @@ def _by_hand(plan: Plan, direction: str) -> Placed:
     return centers, curves
 
 
-def _framed(plan: Plan, centers: dict[str, Point], curves: Mapping[tuple[str, str], Sequence[Point]], direction: str) -> Layout:
+def _framed(
+    plan: Plan, centers: dict[str, Point], curves: Mapping[tuple[str, str], Sequence[Point]], direction: str
+) -> Layout:
     """The frame put around, with the ports on its border."""
     frame = plan.frame
     is_port = {*plan.entries, *plan.exits}

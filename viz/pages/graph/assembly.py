@@ -1,0 +1,213 @@
+"""The page of a graph, put together: the description, the layouts, the numbers and the steps as data for its scripts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+from tinygrad_cnn.engine import Variable
+from tinygrad_cnn.nn.module import Module
+from tinygrad_cnn.viz import labels
+from tinygrad_cnn.viz.graph import Graph, Missing, OperationNode, TensorNode, describe, roots_of, tensor_ids
+from tinygrad_cnn.viz.layout import DIRECTIONS, layouts
+from tinygrad_cnn.viz.pages.document import Page, document
+from tinygrad_cnn.viz.pages.graph import boxes, scenes
+from tinygrad_cnn.viz.pages.graph.arrays import Arrays
+from tinygrad_cnn.viz.pages.graph.steps import options, steps
+from tinygrad_cnn.viz.tracing import trace
+from tinygrad_cnn.walk import contributions
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+OPEN = 120
+"""At first so many levels of modules are open as show up to so many boxes."""
+
+FEW = 200
+"""With more tensors than that the maps of their values are smaller."""
+
+_STYLES = ["graph/page.css", "graph/details.css"]
+_SCRIPTS = [
+    f"graph/{name}.js"
+    for name in ("model", "composition", "picture", "view", "numbers", "details", "steps", "search", "table", "keys", "main")
+]
+
+
+def page(
+    what: Variable | Iterable[Variable] | Module,
+    path: str | PathLike[str] | None = "graph.html",
+    inputs: Any = None,
+    depth: int | None = None,
+    direction: str = "TB",
+    title: str | None = None,
+) -> Page:
+    """The interactive page of a computation graph: one file that needs no network and no server.
+
+    Modules fold and unfold, every tensor and operation shows its shape, values, gradient and formula, and the forward
+    and the backward pass can be stepped through in the order in which they ran. A model is run once in evaluation mode.
+    For the steps back, call `backward()` before; what is shown then is the last walk. Nothing else changes.
+
+    Args:
+        what: a tensor or several with a graph behind them, or a model.
+        path: the file to write; None writes none, and `Page.write` does so later.
+        inputs: for a model, the shape of its input, as (1, 3, 32, 32), the input itself, or a list of these.
+        depth: how many levels of modules are open at first; None opens as many as can be read at a glance.
+        direction: where the computation runs: "TB" down, "LR" to the right.
+        title: what stands above the page; None takes the model's class or the output's name.
+
+    Returns:
+        The page, which shows itself in a notebook and has `open()`.
+
+    Raises:
+        TypeError: something that is no tensor and no model, or an input that is neither a shape nor numbers.
+        ValueError: a tensor without a graph, a model without inputs, a negative depth or an unknown direction.
+        OSError: the file can't be written.
+
+    >>> import tinygrad_cnn as tg
+    >>> a = tg.tensor(2.0, requires_grad=True, name="a")
+    >>> y = a * 3
+    >>> y.backward()
+    >>> page(y, path=None).title
+    'multiply'
+    """
+    if isinstance(what, Module):
+        if inputs is None:
+            raise ValueError("page: a model needs inputs, the shape of its input as (1, 3, 32, 32) or the input itself")
+        traced = trace(what, inputs, "page")
+        roots, data, default = list(traced.outputs), traced.inputs, type(what).__name__
+    else:
+        if inputs is not None:
+            raise ValueError("page: inputs are for a model; a tensor has its graph already")
+        roots, data = roots_of(what, "page"), ()
+        default = ""
+    graph = describe(roots, "page", data)
+    sent = {id: contributions(node) for node, id in tensor_ids(roots).items() if node.gradient is not None}
+    title = title if title is not None else default or _title(graph)
+    made = page_of(graph, title, depth, direction, {id.replace("t", "o"): found for id, found in sent.items()})
+    return made if path is None else made.write(path)
+
+
+def page_of(
+    graph: Graph,
+    title: str = "computation",
+    depth: int | None = None,
+    direction: str = "TB",
+    contributions: Mapping[str, Sequence[Any]] | None = None,
+) -> Page:
+    """The page of a described graph; arguments as `page`.
+
+    Args:
+        graph: the description.
+        title: what stands above the page.
+        depth: how many levels of modules are open at first.
+        direction: where the computation runs.
+        contributions: what each operation of the last backward walk sent to its operands, by its id.
+
+    Raises:
+        ValueError: a negative depth or an unknown direction.
+    """
+    if direction not in DIRECTIONS:
+        raise ValueError(f"page: direction must be one of {', '.join(DIRECTIONS)} but is {direction!r}")
+    if depth is not None and depth < 0:
+        raise ValueError(f"page: depth must be 0 or more but is {depth}")
+    arrays = Arrays(2500 if sum(1 for _ in graph.tensors) <= FEW else 400)
+    is_walked = any(
+        node.kind == "result" and node.gradient is not None and node.gradient is not Missing.NOT_COMPUTED
+        for node in graph.tensors
+    )
+    drawn = [_box(node, is_walked) for node in graph.nodes]
+    tree = scenes.Tree(graph, [(box.width, box.height) for box in drawn])
+    placed, by = layouts(tree.plans(direction), direction)
+    forward, backward = steps(graph, arrays, contributions or {})
+    if depth is None:
+        fitting = [level for level in range(tree.depth + 1) if tree.visible(level) <= OPEN]
+        depth = max(fitting, default=0)
+    items = (scenes.ROOT, *range(len(graph.nodes), len(tree.parents)))
+    data = {
+        "direction": direction,
+        "by": by,
+        "depth": min(depth, tree.depth),
+        "depths": [tree.visible(level) for level in range(tree.depth + 1)],
+        "nodes": [_node(node, box, tree.parents[i], arrays) for i, (node, box) in enumerate(zip(graph.nodes, drawn, strict=True))],
+        "containers": [_container(container) for container in tree.containers],
+        "edges": [
+            [source, target, edge.label, edge.has_gradient]
+            for (source, target), edge in zip(tree.edges, graph.edges, strict=True)
+        ],
+        "scenes": [scenes.described(item, layout) for item, layout in zip(items, placed, strict=True)],
+        "forward": forward,
+        "backward": backward,
+        "arrays": arrays.described,
+    }
+    body = f'<h1 id="title">{escape(labels.printable(title))}</h1>\n<div id="page"></div>'
+    return document(title, body, _STYLES, _SCRIPTS, data, height=720)
+
+
+def _title(graph: Graph) -> str:
+    outputs = [node for node in graph.tensors if node.is_output]
+    named = [node.name for node in outputs if node.name]
+    operations = list(graph.operations)
+    return ", ".join(named) if named else operations[-1].title if operations else "computation"
+
+
+def _box(node: Any, is_walked: bool) -> boxes.Box:
+    if isinstance(node, TensorNode):
+        return boxes.tensor(node, has_values=True, has_gradients=is_walked)
+    if isinstance(node, OperationNode):
+        return boxes.operation(node)
+    return boxes.folded(node, node.operations)
+
+
+def _node(node: Any, box: boxes.Box, parent: int, arrays: Arrays) -> dict[str, Any]:
+    found: dict[str, Any] = {"id": node.id, "in": parent, "box": [box.width, box.height], "texts": _texts(box)}
+    if isinstance(node, TensorNode):
+        found |= {
+            "kind": node.kind,
+            "name": node.name,
+            "shape": str(node.shape),
+            "dtype": node.dtype,
+            "value": arrays.add(node.value),
+            "gradient": arrays.add(node.gradient),
+            "output": node.is_output,
+            "line": node.line,
+            "remarks": list(node.remarks),
+        }
+    elif isinstance(node, OperationNode):
+        found |= {
+            "kind": "operation",
+            "title": node.title,
+            "form": "circle" if box.texts[0].style == "symbol" else "",
+            "options": options(node),
+            "line": node.line,
+        }
+    else:
+        found |= {"kind": "folded", **_about(node)}
+    return {name: value for name, value in found.items() if value not in (None, "", [], False)}
+
+
+def _about(node: Any) -> dict[str, Any]:
+    return {
+        "title": node.title,
+        "name": node.name,
+        "path": node.path,
+        "arguments": node.arguments,
+        "parameters": node.parameters,
+        "operations": node.operations,
+    }
+
+
+def _container(container: scenes.Container) -> dict[str, Any]:
+    box = container.box
+    return {
+        **container.about,
+        "in": container.parent,
+        "level": container.level,
+        "heading": container.heading,
+        "box": [box.width, box.height],
+        "texts": _texts(box),
+    }
+
+
+def _texts(box: boxes.Box) -> list[list[Any]]:
+    return [[scenes.short(text.x), scenes.short(text.y), text.anchor, text.style, text.text] for text in box.texts]

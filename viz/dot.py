@@ -7,19 +7,23 @@ Kinds differ by colour and by border, so that they stay apart in grey and for co
     result    computed: white, thin border
     output    what was drawn: green, double border
 
-Highlighted nodes and edges are thick and dark red, and all the others pale: that too stays apart in grey.
+Each call of a module is a frame around what it recorded; repeated blocks are one frame with "×12", and what is folded
+is a box with a side. Highlighted nodes and edges are thick and dark red, and all the others pale: that too stays apart in grey.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tinygrad_cnn.engine import Node, Variable
-from tinygrad_cnn.viz import labels, numbers, wording
+from tinygrad_cnn.nn.module import Module
+from tinygrad_cnn.viz import labels, looks
+from tinygrad_cnn.viz.budget import fit
 from tinygrad_cnn.viz.drawing import drawing_class
-from tinygrad_cnn.viz.graph import Edge, Graph, OperationNode, TensorNode, describe, roots_of, tensor_ids
+from tinygrad_cnn.viz.graph import FoldedNode, Graph, TensorNode, describe, roots_of, tensor_ids
+from tinygrad_cnn.viz.looks import Numbers
+from tinygrad_cnn.viz.tracing import trace
 
 if TYPE_CHECKING:
     from graphviz import Digraph
@@ -28,57 +32,62 @@ __doctest_requires__ = {"draw": ["graphviz"], "digraph": ["graphviz"]}
 
 DIRECTIONS = ("LR", "TB", "RL", "BT")
 
-LONGEST_NAME, LONGEST_REMARK, LONGEST_FORMULA = 40, 30, 72
-"""Longer names, options and formulas are cut in the picture; the tooltip has all of it."""
+BUDGET = 300
+"""So many nodes can be read in a picture."""
 
 _FONT = "Helvetica,Arial,sans-serif"
 
-_STYLES = {
-    "leaf": {"style": "rounded,filled", "fillcolor": "#ffe3b3", "color": "#b35900", "penwidth": "2.2"},
-    "constant": {"style": "rounded,filled,dashed", "fillcolor": "#e3f0fa", "color": "#2f6f9f", "penwidth": "1.2"},
-    "result": {"style": "rounded,filled", "fillcolor": "#ffffff", "color": "#7b8794", "penwidth": "1"},
-    "operation": {"style": "filled", "fillcolor": "#e8e4f3", "color": "#5b4a8a", "penwidth": "1"},
-    "output": {"fillcolor": "#d3f0e0", "color": "#00704a", "penwidth": "1.6", "peripheries": "2"},
-}
-
-HIGHLIGHT, PALE = "#a1002f", "#c3ccd5"
-_BOLD = {"color": HIGHLIGHT, "penwidth": "2.8"}
-_BOLD_EDGE = {**_BOLD, "fontcolor": HIGHLIGHT, "labelfontcolor": HIGHLIGHT, "arrowsize": "0.8"}
-_FADED = {"color": PALE, "fontcolor": PALE, "penwidth": "0.7"}
-_FADED_EDGE = {**_FADED, "arrowsize": "0.4"}
-
 
 def draw(
-    tensors: Variable | Iterable[Variable],
+    what: Variable | Iterable[Variable] | Module,
+    inputs: Any = None,
+    *,
     values: bool = False,
     gradients: bool = False,
-    direction: str = "LR",
-    name: str = "computation",
+    statistics: bool = False,
+    depth: int | None = None,
+    roll: bool | None = None,
     highlight: Variable | Node | Iterable[Variable | Node] = (),
+    direction: str = "LR",
+    name: str | None = None,
+    budget: int | None = BUDGET,
 ) -> Digraph:
-    """Draw the computation graph behind one or several tensors.
+    """Draw the computation graph behind one or several tensors, or of a model for an input.
 
     Every tensor shows its name, shape and dtype. With `values` and `gradients`, arrays of up to 5 rows and columns
     are written out and larger ones given as minimum, mean and maximum. A gradient that no backward walk computed is a
     dash, not a 0; a value that was too large to keep says so (`tg.debug()` keeps all). A leaf shows its `.grad`, every
-    other tensor its gradient in the last walk. Nothing is computed and nothing changes.
+    other tensor its gradient in the last walk. Of tensors nothing is computed; a model is run once in evaluation mode.
+    Nothing changes.
+
+    The calls of modules are frames in frames. A large graph is made readable: repeated blocks are rolled up into the
+    first one, with "×12"; chains of 8 or more operations are one node that lists them; from 100 nodes on, results
+    without a name are an arrow and their shape. Where that is not enough for the budget, a line below the picture says
+    what was folded and what shows more.
 
     Args:
-        tensors: a tensor or several, each with a graph behind it.
+        what: a tensor or several, each with a graph behind it, or a module.
+        inputs: for a module, the shape of its input, as (1, 3, 32, 32), the input itself, or a list of several.
         values: show what the tensors hold.
         gradients: show their gradients.
-        direction: where the computation runs: "LR" to the right, "TB" down, "RL" to the left, "BT" up.
-        name: the name of the picture.
+        statistics: show minimum, mean, maximum, standard deviation and share of zeros of every value and gradient.
+        depth: fold the calls of modules that lie in so many others into one node each; 0 leaves one node of a model.
+        roll: roll up repeated blocks and collapse long chains; None does so where no numbers are shown, or as the
+            budget demands.
         highlight: tensors of the graph, or their nodes. They, the operations between them and the edges from one to the
-            next are bold, and everything else is pale.
+            next are bold and stay visible, and everything else is pale.
+        direction: where the computation runs: "LR" to the right, "TB" down, "RL" to the left, "BT" up.
+        name: the name of the picture; None for "computation" or the class of the model.
+        budget: the most nodes in the picture; None for any number.
 
     Returns:
         A `graphviz.Digraph`; its `source` is the DOT text, and `render` makes a picture of it. The same graph gives the
-        same text in every run.
+        same text in every run. Its `graph` is the description that was drawn, and its `note` the line below.
 
     Raises:
-        TypeError: something that is no tensor.
-        ValueError: a tensor without a graph, one to highlight that is not in it, or an unknown direction.
+        TypeError: neither tensors nor a module, or a module without an input.
+        ValueError: a tensor without a graph, one to highlight that is not in it, an unknown direction, a negative depth
+            or a budget below 1.
         ModuleNotFoundError: the package graphviz is missing.
 
     >>> import tinygrad_cnn as tg
@@ -91,10 +100,43 @@ def draw(
     digraph computation {
     >>> tg.viz.draw(d, highlight=[a, c, d]).source.count("penwidth=2.8")  # with × and tanh five nodes, and four edges
     9
+
+    A model with two of its three layers alike:
+
+    >>> from tinygrad_cnn import nn
+    >>> model = nn.Sequential(nn.Linear(4, 4), nn.Linear(4, 4), nn.Linear(4, 1))
+    >>> [(group.title, group.times) for group in tg.viz.draw(model, (1, 4)).graph.groups]
+    [('Sequential', 1), ('Linear', 2), ('Linear', 1)]
     """
-    roots = roots_of(tensors, "draw")
+    _check(direction, depth, budget)
+    if isinstance(what, Module):
+        if inputs is None:
+            title = type(what).__name__
+            raise TypeError(
+                f"draw: expected an input for {title}, or its shape, but got none; as in draw(model, (1, 3, 32, 32))"
+            )
+        traced = trace(what, inputs, "draw")
+        roots, data = list(traced.outputs), traced.inputs
+    else:
+        if inputs is not None:
+            raise TypeError(f"draw: inputs are for a module but got them with {type(what).__name__}")
+        roots, data = roots_of(what, "draw"), ()
     chosen = [highlight] if isinstance(highlight, Variable | Node) else list(highlight)
-    return digraph(describe(roots, "draw"), values, gradients, direction, name, _ids_of(chosen, roots))
+    graph = describe(roots, "draw", data)
+    bold = _ids_of(chosen, roots)
+    bold |= _operations_between(graph, bold)
+    fitted = fit(graph, depth, roll, values or gradients or statistics, bold, budget)
+    title = name if name is not None else type(what).__name__ if isinstance(what, Module) else "computation"
+    return digraph(fitted.graph, Numbers(values, gradients, statistics), direction, title, bold, fitted.note)
+
+
+def _check(direction: str, depth: int | None, budget: int | None) -> None:
+    if direction not in DIRECTIONS:
+        raise ValueError(f"draw: direction must be one of {', '.join(DIRECTIONS)} but is {direction!r}")
+    if depth is not None and depth < 0:
+        raise ValueError(f"draw: depth must be 0 or more but is {depth}")
+    if budget is not None and budget < 1:
+        raise ValueError(f"draw: budget must be 1 or more, or None, but is {budget}")
 
 
 def _ids_of(chosen: list[Variable | Node], roots: list[Variable]) -> set[str]:
@@ -113,20 +155,27 @@ def _ids_of(chosen: list[Variable | Node], roots: list[Variable]) -> set[str]:
 
 def digraph(
     graph: Graph,
-    values: bool = False,
-    gradients: bool = False,
+    numbers: Numbers = Numbers(),
     direction: str = "LR",
     name: str = "computation",
     highlight: Collection[str] = (),
+    note: str = "",
 ) -> Digraph:
-    """The DOT text of a described graph; arguments as `draw`, with what to highlight by its ids.
+    """The DOT text of a described graph, whatever its size.
+
+    Args:
+        graph: the description; it may be folded.
+        numbers: which numbers to show.
+        direction: as in `draw`.
+        name: as in `draw`.
+        highlight: the ids of tensors to highlight.
+        note: a line below the picture.
 
     Raises:
         ValueError: an unknown direction.
         ModuleNotFoundError: the package graphviz is missing.
     """
-    if direction not in DIRECTIONS:
-        raise ValueError(f"draw: direction must be one of {', '.join(DIRECTIONS)} but is {direction!r}")
+    _check(direction, None, None)
     try:
         from graphviz import nohtml
     except ImportError as error:
@@ -138,80 +187,49 @@ def digraph(
         node_attr={**text, "margin": "0.06,0.03", "height": "0", "width": "0"},
         edge_attr={**text, "fontsize": "9", "fontcolor": labels.GREY, "color": "#52606d", "arrowsize": "0.6"},
     )
+    picture.graph, picture.note = graph, note
+    if note:
+        picture.graph_attr.update(text, label=labels.note(note), labelloc="b", labeljust="l")
+    elif graph.groups:
+        picture.graph_attr.update(text)
     bold = {*highlight, *_operations_between(graph, highlight)}
-    for node in graph.nodes:
-        attributes = _tensor(node, values, gradients) if isinstance(node, TensorNode) else _operation(node)
-        if bold:
-            attributes = {**attributes, **_BOLD} if node.id in bold else _faded(attributes)
-        picture.node(node.id, **attributes)
+    _add_nodes(picture, graph, numbers, bold)
+    outputs = {node.id: len(node.outputs) for node in graph.nodes if isinstance(node, FoldedNode)}
     for edge in graph.edges:
-        attributes = _edge(edge)
+        attributes = looks.edge(edge, is_one_of_many=outputs.get(edge.source, 0) > 1)
         if bold:
             is_bold = edge.source in bold and edge.target in bold
-            attributes = {**attributes, **(_BOLD_EDGE if is_bold else _FADED_EDGE)}
+            attributes = {**attributes, **(looks.BOLD_EDGE if is_bold else looks.FADED_EDGE)}
         picture.edge(edge.source, edge.target, **attributes)
     return picture
+
+
+def _add_nodes(picture: Digraph, graph: Graph, numbers: Numbers, bold: Collection[str]) -> None:
+    """The nodes, each in the frames around it."""
+    results = {edge.source: edge.tensor for edge in graph.edges if edge.tensor is not None}
+    groups = {group.id: group for group in graph.groups}
+    levels: dict[str | None, int] = {None: -1}
+    frames: dict[str | None, Digraph] = {None: picture}
+    for group in graph.groups:
+        levels[group.id] = levels[group.parent] + 1
+        attributes = looks.frame(group, levels[group.id])
+        frames[group.id] = type(picture)(f"cluster_{group.id}")
+        frames[group.id].attr(**(looks.faded_frame(attributes) if bold else attributes))
+    for node in graph.nodes:
+        if isinstance(node, TensorNode):
+            attributes = looks.tensor(node, numbers, groups[node.group].path if node.group is not None else "")
+        elif isinstance(node, FoldedNode):
+            attributes = looks.folded(node)
+        else:
+            attributes = looks.operation(node, results.get(node.id))
+        if bold:
+            attributes = {**attributes, **looks.BOLD} if node.id in bold else looks.faded(attributes)
+        frames[node.group].node(node.id, **attributes)
+    for group in reversed(graph.groups):  # a frame is copied into the one around it when it is complete
+        frames[group.parent].subgraph(frames[group.id])
 
 
 def _operations_between(graph: Graph, highlight: Collection[str]) -> set[str]:
     """The operations that lead from one highlighted tensor to another."""
     behind = {edge.target for edge in graph.edges if edge.source in highlight}
     return {edge.source for edge in graph.edges if edge.target in highlight and edge.source in behind}
-
-
-def _faded(attributes: dict[str, str]) -> dict[str, str]:
-    """The look of a node that is not highlighted: its own text and border in one pale colour, on white."""
-    label = re.sub(r'(?<= color=")#\w+', PALE, attributes["label"])
-    return {**attributes, **_FADED, "fillcolor": "#ffffff", "label": label}
-
-
-def _tensor(node: TensorNode, values: bool, gradients: bool) -> dict[str, str]:
-    kind_and_type = f"{node.shape} {node.dtype}" if node.shape else node.dtype
-    shown = []
-    if not node.shape and node.kind == "constant" and not node.name:  # a plain number in a formula is its own name
-        headings = [labels.bold(labels.typeset(numbers.number(node.value)))]
-    else:
-        name = labels.printable(node.name or "")
-        headings = [labels.bold(numbers.shortened(name, LONGEST_NAME))] if name else []
-        headings += [labels.colored(kind_and_type)] if kind_and_type else []
-        headings += [labels.colored(numbers.shortened(remark, LONGEST_FORMULA)) for remark in node.remarks]
-        if values and node.value is not None:
-            shown.append(("value", node.value, labels.INK))
-    if gradients and node.gradient is not None:
-        shown.append(("grad", node.gradient, labels.GRADIENT))
-    about = [
-        node.name,
-        f"{node.kind}, {kind_and_type}" if kind_and_type else node.kind,
-        *node.remarks,
-        labels.reason("value", node.value),
-        labels.reason("gradient", node.gradient),
-        node.line and f"recorded at {node.line}",
-    ]
-    return {
-        "label": labels.table(headings, labels.number_rows(shown)),
-        "shape": "box",
-        "tooltip": labels.tooltip(about),
-        "class": f"tensor {node.kind}{' output' if node.is_output else ''}",
-        **_STYLES[node.kind],
-        **(_STYLES["output"] if node.is_output else {}),
-    }
-
-
-def _operation(node: OperationNode) -> dict[str, str]:
-    options = [wording.option_text(name, value) for name, value in node.options.items()]
-    common = {
-        "tooltip": labels.tooltip([node.title, *options, node.line and f"recorded at {node.line}"]),
-        "class": "operation",
-        "ordering": "in",
-        **_STYLES["operation"],
-    }
-    if symbol := wording.symbol(node.primitive):
-        return {"label": symbol, "shape": "circle", "fontsize": "16", "width": "0.34", "fixedsize": "true", **common}
-    remarks = [labels.colored(numbers.shortened(remark, LONGEST_REMARK)) for remark in node.remarks]
-    return {"label": labels.table([labels.bold(node.title), *remarks]), "shape": "ellipse", **common}
-
-
-def _edge(edge: Edge) -> dict[str, str]:
-    end = "" if edge.label_at == "middle" else edge.label_at
-    attributes = {f"{end}label": labels.edge(edge.label, is_on_line=bool(end))} if edge.label else {}
-    return attributes if edge.has_gradient else {**attributes, "style": "dashed"}

@@ -7,6 +7,7 @@ import re
 from functools import cache
 from typing import Any
 
+from tinygrad_cnn.viz.graph import Graph
 from tinygrad_cnn.viz.rendering import UnavailableError, picture
 
 __doctest_requires__ = {"drawing_class": ["graphviz"]}
@@ -30,7 +31,15 @@ def drawing_class() -> type[Any]:
     from graphviz import Digraph
 
     class Drawing(Digraph):  # type: ignore[misc]
-        """A `graphviz.Digraph` that shows itself in a notebook; where nothing can draw it, as a line that says so."""
+        """A `graphviz.Digraph` that shows itself in a notebook; where nothing can draw it, as a line that says so.
+
+        Attributes:
+            graph: the description that was drawn, or None.
+            note: what was folded to make it small enough, and how to see more; "" for nothing.
+        """
+
+        graph: Graph | None = None
+        note: str = ""
 
         def __repr__(self) -> str:
             return f"<graph {self.name!r}, {len(self.body)} lines of DOT>"

@@ -14,7 +14,9 @@ MOST_EDGES = 3
 """Two folded nodes that have more tensors in common are joined by one edge, which counts them."""
 
 
-def fold(graph: Graph, depth: int | None = None, groups: Iterable[str] = ()) -> Graph:
+def fold(
+    graph: Graph, depth: int | None = None, groups: Iterable[str] = (), keep: Collection[str] = ()
+) -> Graph:
     """The graph with calls of modules folded into one node each.
 
     A parameter or constant of the call goes into it. So does a result that nobody named: the edge that leaves the
@@ -24,6 +26,7 @@ def fold(graph: Graph, depth: int | None = None, groups: Iterable[str] = ()) -> 
         graph: a description.
         depth: fold every group that lies in so many others; 0 folds the outermost ones. None folds none by its depth.
         groups: the ids of groups to fold as well. Of groups that lie in each other the outermost counts.
+        keep: the ids of nodes that stay: a group around one is not folded by its depth, but the others in it are.
 
     Raises:
         ValueError: a negative depth.
@@ -42,7 +45,7 @@ def fold(graph: Graph, depth: int | None = None, groups: Iterable[str] = ()) -> 
     if depth is not None and depth < 0:
         raise ValueError(f"fold: depth must be 0 or more but is {depth}")
     levels = levels_of(graph.groups)
-    chosen = {id for id, level in levels.items() if level == depth}
+    chosen = set() if depth is None else _at_depth(graph, depth, levels, keep)
     for id in groups:
         if id not in levels:
             raise KeyError(f"fold: expected the ids of groups of the graph but got {id!r}")
@@ -56,7 +59,7 @@ def fold(graph: Graph, depth: int | None = None, groups: Iterable[str] = ()) -> 
             inside[around[node.group]].append(node.id)
     calls = [_call(group, inside[group.id]) for group in graph.groups if inside.get(group.id)]
     kept = tuple(group for group in graph.groups if group.id not in around)
-    return replace(contract(graph, calls), groups=kept)
+    return replace(contract(graph, calls, keep), groups=kept)
 
 
 def _call(group: Group, inside: Iterable[str]) -> FoldedNode:
@@ -78,11 +81,32 @@ def _call(group: Group, inside: Iterable[str]) -> FoldedNode:
 
 
 def levels_of(groups: Iterable[Group]) -> dict[str, int]:
-    """How many other groups each one lies in, by its id."""
+    """How many calls of modules each group lies in, by its id; a repetition is none."""
     levels: dict[str, int] = {}
+    calls: set[str] = set()
     for group in groups:
-        levels[group.id] = 0 if group.parent is None else levels[group.parent] + 1
+        levels[group.id] = 0 if group.parent is None else levels[group.parent] + (group.parent in calls)
+        if group.title:
+            calls.add(group.id)
     return levels
+
+
+def _at_depth(graph: Graph, depth: int, levels: Mapping[str, int], keep: Collection[str]) -> set[str]:
+    """The calls that lie in so many others, or deeper, where something to keep is in what is around them."""
+    holding: set[str] = set()
+    parents = {group.id: group.parent for group in graph.groups}
+    for node in graph.nodes:
+        id = node.group if node.id in keep else None
+        while id is not None and id not in holding:
+            holding.add(id)
+            id = parents[id]
+    return {
+        group.id
+        for group in graph.groups
+        if group.title
+        and group.id not in holding
+        and (levels[group.id] == depth or (levels[group.id] > depth and group.parent in holding))
+    }
 
 
 def _outermost(groups: Iterable[Group], chosen: set[str]) -> dict[str, str]:
@@ -96,10 +120,13 @@ def _outermost(groups: Iterable[Group], chosen: set[str]) -> dict[str, str]:
     return around
 
 
-def contract(graph: Graph, parts: Sequence[FoldedNode]) -> Graph:
+def contract(
+    graph: Graph, parts: Sequence[FoldedNode], keep: Collection[str] = (), is_named_kept: bool = True
+) -> Graph:
     """The graph with each of these parts as one node; their contents, outputs and what is inside are filled in.
 
-    No path may leave a part and come back to it, and no node be in two parts. An output of the graph stays outside.
+    No path may leave a part and come back to it, and no node be in two parts. An output of the graph, a tensor to keep
+    and, unless `is_named_kept` is False, a named result that is used elsewhere stay outside.
     """
     nodes = {node.id: node for node in graph.nodes}
     part_of = {id: part.id for part in parts for id in part.inside}
@@ -107,9 +134,11 @@ def contract(graph: Graph, parts: Sequence[FoldedNode]) -> Graph:
     staying: dict[str, list[TensorNode]] = {part.id: [] for part in parts}
     for part in parts:
         for node in map(nodes.__getitem__, part.inside):
-            if isinstance(node, TensorNode) and (node.is_output or (_is_named_result(node) and node.id in used)):
-                del part_of[node.id]
-                staying[part.id].append(replace(node, group=part.group))
+            if isinstance(node, TensorNode):
+                is_named = is_named_kept and node.kind == "result" and node.name and node.id in used
+                if node.is_output or node.id in keep or is_named:
+                    del part_of[node.id]
+                    staying[part.id].append(replace(node, group=part.group))
     edges = []
     outputs: dict[str, dict[str, TensorNode]] = {part.id: {} for part in parts}
     for edge in graph.edges:
@@ -144,10 +173,6 @@ def contract(graph: Graph, parts: Sequence[FoldedNode]) -> Graph:
     return Graph(tuple(shown), tuple(_joined(edges, set(outputs))), graph.groups)
 
 
-def _is_named_result(node: TensorNode) -> bool:
-    return node.kind == "result" and bool(node.name)
-
-
 def _repetitions(groups: Iterable[Group], parts: Sequence[FoldedNode]) -> dict[str | None, int]:
     """How often what lies in each group happens when the part around it happens once."""
     times: dict[str | None, int] = {part.group: 1 for part in parts}
@@ -176,8 +201,13 @@ def _filled(
             parameters += node.parameters
         elif node.kind == "leaf":
             parameters += prod(node.shape)
+    title = part.title
+    if not title:
+        n = contents.total()
+        title = next(iter(contents)) if n == 1 else f"{n:,} operations"
     return replace(
         part,
+        title=title,
         contents=tuple(contents.items()),
         parameters=part.parameters if part.kind == "call" else parameters,
         outputs=outputs,

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from tinygrad_cnn.viz import numbers
 from tinygrad_cnn.viz.graph import Missing
 
@@ -65,6 +67,11 @@ def edge(text: str, is_on_line: bool = False) -> str:
     return f'<<table border="0" cellspacing="0" cellpadding="2"{ground}><tr><td>{plain(text)}</td></tr></table>>'
 
 
+def note(text: str) -> str:
+    """A line below the picture."""
+    return f'<<font point-size="11">{colored(text)}</font>>'
+
+
 def table(headings: Iterable[str], rows: Iterable[Row] = ()) -> str:
     """A label: headings over the whole width, and rows of cells, in which a row that is too short is stretched.
 
@@ -98,42 +105,66 @@ class Row:
 
 
 def _cells(row: Row, columns: int) -> str:
-    over = _over(columns - len(row.cells) + 1)  # only a single cell is ever stretched
+    missing = columns - len(row.cells)
+    over = _over(missing + 1) if len(row.cells) == 1 else ""  # a single cell is stretched
+    rest = f"<td{_over(missing)}></td>" if missing and not over else ""
     look = f' bgcolor="{TILE}" width="{row.width}"' if row.is_tiled else ""
     end = "&#160;" if row.is_tiled else ""
     content = plain if row.color == INK else partial(colored, color=row.color)
-    return "".join(f'<td align="right"{over}{look}>&#160;{content(cell)}{end}</td>' for cell in row.cells)
+    return "".join(f'<td align="right"{over}{look}>&#160;{content(cell)}{end}</td>' for cell in row.cells) + rest
 
 
 def _over(columns: int) -> str:
     return f' colspan="{columns}"' if columns > 1 else ""
 
 
-def number_rows(shown: Iterable[tuple[str, Any, str]]) -> list[Row]:
-    """Rows for values and gradients, each given as a caption, an array or why there is none, and a colour."""
+def number_rows(
+    shown: Iterable[tuple[str, Any, str]], is_written: bool = True, has_statistics: bool = False
+) -> list[Row]:
+    """Rows for values and gradients, each given as a caption, an array or why there is none, and a colour.
+
+    Args:
+        shown: what to write.
+        is_written: write a small array out; a single number always is.
+        has_statistics: write the statistics of every array, with the standard deviation and the share of zeros.
+    """
     rows: list[Row] = []
-    header = Row("", ("min", "mean", "max"))
+    header = Row("", ("min", "mean", "max", "std", "zeros") if has_statistics else ("min", "mean", "max"))
     for caption, array, color in shown:
         if isinstance(array, Missing):
             rows.append(Row(caption, (_ABSENT[array],)))
-        elif (written := numbers.grid(array)) is not None:
+            continue
+        size = int(np.size(array))
+        written = numbers.grid(array) if is_written or size == 1 else None
+        if written is not None:
             longest = max(len(cell) for line in written for cell in line)
             width = 8 + 6 * longest if len(written) * len(written[0]) > 1 else 0
-            for i, line in enumerate(written):
-                rows.append(Row("" if i else caption, tuple(map(typeset, line)), color, width))
-        elif (found := numbers.statistics(array)) is None:
-            rows.append(Row(caption, (f"{array.size} elements",), color))
+            for line in written:
+                rows.append(Row(caption, tuple(map(typeset, line)), color, width))
+                caption = ""
+            if size == 1 or not has_statistics:
+                continue
+        if (found := numbers.statistics(array)) is None:
+            rows += [] if written else [Row(caption, (f"{size} elements",), color)]
         elif not found.size:
             rows.append(Row(caption, ("empty",)))
         else:
             if found.minimum is not None:
                 rows += [] if header in rows else [header]
-                cells = (numbers.number(x, 3) for x in (found.minimum, found.mean, found.maximum))
+                cells = [numbers.number(x, 3) for x in (found.minimum, found.mean, found.maximum)]
+                if has_statistics:
+                    cells += [numbers.number(found.deviation, 3), _share(found.zeros, size - found.not_finite)]
                 rows.append(Row(caption, tuple(map(typeset, cells)), color))
                 caption = ""
             if found.not_finite:
                 rows.append(Row(caption, (f"{found.not_finite} of {found.size} not finite",), color))
     return rows
+
+
+def _share(count: int, size: int) -> str:
+    """A part of a whole in percent; only none is 0 %, and only all is 100 %."""
+    percent = 100 * count / size
+    return "<1%" if 0 < percent < 1 else ">99%" if 99 < percent < 100 else f"{percent:.0f}%"
 
 
 def typeset(number: str) -> str:

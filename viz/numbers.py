@@ -98,38 +98,55 @@ def grid(array: Any) -> list[list[str]] | None:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """What is said of an array too large to write out; over its finite elements, None where there are none."""
+    """What is said of an array too large to write out; over its finite elements, None where there are none.
+
+    Attributes:
+        minimum: the least.
+        mean: the sum over the number.
+        maximum: the largest.
+        deviation: the standard deviation, the root of the mean squared distance to the mean; a float.
+        zeros: how many are exactly 0.
+        not_finite: how many of all elements are infinite or not a number.
+        size: the number of all elements.
+    """
 
     minimum: Any
     mean: Any
     maximum: Any
+    deviation: float | None
+    zeros: int
     not_finite: int
     size: int
 
 
 def statistics(array: Any) -> Statistics | None:
-    """Minimum, mean and maximum of an array of numbers; None where elements can't be compared (symbols, complex).
+    """The statistics of an array of numbers; None where elements can't be compared (symbols, complex numbers).
 
-    >>> statistics(np.array([1.0, np.nan, 2.0]))
-    Statistics(minimum=np.float64(1.0), mean=np.float64(1.5), maximum=np.float64(2.0), not_finite=1, size=3)
+    >>> found = statistics(np.array([1.0, np.nan, 2.0, 0.0]))
+    >>> found.minimum, found.mean, found.maximum, round(found.deviation, 4), found.zeros, found.not_finite, found.size
+    (np.float64(0.0), np.float64(1.0), np.float64(2.0), 0.8165, 1, 1, 4)
     """
     array = np.asarray(backend.to_numpy(array)).reshape(-1)
     size = array.size
     if array.dtype.kind in "fc":
         array = array[np.isfinite(array)]
     if not array.size:
-        return Statistics(None, None, None, size, size)
+        return Statistics(None, None, None, None, 0, size, size)
     if array.dtype.kind == "c":
         return None
     if array.dtype.kind == "b":
         array = array.astype(int)
+    zeros = int(np.count_nonzero(array == 0))
     try:
         minimum, maximum = array.min(), array.max()
         if array.dtype == object:
-            return Statistics(minimum, array.sum() / Fraction(size), maximum, 0, size)
-    except TypeError:
+            mean = array.sum() / Fraction(size)
+            deviation = float(((array - mean) ** 2).sum() / Fraction(size)) ** 0.5
+            return Statistics(minimum, mean, maximum, deviation, zeros, 0, size)
+    except (TypeError, OverflowError):
         return None
     with np.errstate(over="ignore"):
         mean = array.mean(dtype=np.float64)
+        deviation = float(array.std(dtype=np.float64))
     mean = array.dtype.type(mean) if array.dtype.kind == "f" else mean
-    return Statistics(minimum, mean, maximum, size - array.size, size)
+    return Statistics(minimum, mean, maximum, deviation, zeros, size - array.size, size)

@@ -12,6 +12,7 @@ from tinygrad_cnn.verify.scalars.notation import joined, product
 from tinygrad_cnn.verify.scalars.paths import Path, Ways
 from tinygrad_cnn.viz.dot import digraph, draw
 from tinygrad_cnn.viz.graph import Edge, Graph, TensorNode, gradient_of
+from tinygrad_cnn.viz.looks import Numbers
 
 if TYPE_CHECKING:
     from graphviz import Digraph
@@ -38,7 +39,9 @@ def draw_scalars(
     """What `ScalarGraph.draw` draws."""
     bold: set[Node] = set().union(*(graph.between(entry) for entry in highlight))
     if not fold:
-        return draw([z for z in graph.output.flat if z.node is not None], values, gradients, direction, name, bold)
+        outputs = [z for z in graph.output.flat if z.node is not None]
+        shown = {"values": values, "gradients": gradients, "direction": direction, "name": name, "highlight": bold}
+        return draw(outputs, **shown, roll=False, budget=None)
     described, ids = describe_entries(graph, bold)
     chosen = {ids[node] for node in bold if node in ids}
     if graph.output.shape and any(z.node in bold for z in graph.output.flat):
@@ -46,7 +49,7 @@ def draw_scalars(
     if only and chosen:
         described = _part(described, chosen)
     described = replace(described, edges=_with_places(described.edges))
-    picture = digraph(described, values, gradients, direction, name, chosen)
+    picture = digraph(described, Numbers(values, gradients), direction, name, chosen)
     behind, ahead = _SIDES[direction]
     picture.graph_attr.update(ranksep="2", nodesep="0.3", splines="line")
     picture.edge_attr.update(tailport=behind, headport=ahead, labeldistance="5", labelangle="0", labelfontsize="11")

@@ -11,8 +11,9 @@ import pytest
 
 import tinygrad_cnn as tg
 from tests.viz.reference_graphs import GRAPHS, REFERENCES, parameter
-from tinygrad_cnn.viz.dot import HIGHLIGHT, PALE, digraph
+from tinygrad_cnn.viz.dot import digraph
 from tinygrad_cnn.viz.graph import Graph, TensorNode, describe
+from tinygrad_cnn.viz.looks import HIGHLIGHT, PALE, Numbers
 
 pytest.importorskip("graphviz", reason="needs graphviz")
 
@@ -305,7 +306,7 @@ def test_objects_without_a_text(tmp_path):
             return ""
 
     node = TensorNode("t0", "leaf", True, None, (), "Blank", Blank(), None)
-    (group,) = groups(svg_of(digraph(Graph((node,), ()), values=True), tmp_path), "node")
+    (group,) = groups(svg_of(digraph(Graph((node,), ()), Numbers(values=True)), tmp_path), "node")
     assert texts(group) == ["Blank", "value"]
 
 
@@ -323,7 +324,7 @@ def test_a_very_deep_graph_is_drawn():
     z = parameter(0.0)
     for _ in range(10_000):
         z = z + 1
-    source = tg.viz.draw(z, values=True).source
+    source = tg.viz.draw(z, values=True, budget=None).source
     assert source.count(" -> ") == 30_000
     assert rows_of(source, "t20000")[-2] == "value10000"
 

@@ -141,14 +141,12 @@ def _draw(model: DigitsCNN, digits: Any, history: list[Finished], out: Path) -> 
         print(f"  (no picture of it: {picture.message})")
     try:
         if history:
-            figures.training_curve(*zip(*history, strict=True)).savefig(out / "loss.png", dpi=150)
+            figures.save(figures.training_curve(*zip(*history, strict=True)), out / "loss.png")
             _say(out / "loss.png", "the loss and the accuracy of each epoch")
-        figures.filters(model.conv1.weight).savefig(out / "kernels.png", dpi=150)
+        figures.save(figures.filters(model.conv1.weight), out / "kernels.png")
         _say(out / "kernels.png", "the kernels of the first layer")
-        with tg.no_grad():
-            maps = tg.relu(model.conv1(x))
-        figures.feature_maps(x.numpy()[0, 0], maps.numpy()[0]).savefig(out / "feature_maps.png", dpi=150)
-        _say(out / "feature_maps.png", f"what each of them makes of a {digits.test_labels[0]}")
+        figures.save(figures.feature_maps(model, x), out / "feature_maps.png")
+        _say(out / "feature_maps.png", f"what each layer makes of a {digits.test_labels[0]}")
     except ImportError as error:
         print(f"  (no figures: {error})")
 

@@ -381,6 +381,11 @@ class Tensor(NumpyProtocol, dlpack.MemoryProtocols):
             parts.append("requires_grad=True")
         return f"Tensor({', '.join(parts)})"
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        from tinygrad_cnn.viz.notebook import tensor_bundle
+
+        return tensor_bundle(self, include, exclude)
+
     # Sequence
 
     def __len__(self) -> int:

@@ -356,6 +356,11 @@ class Module:
             lines.append("  " + f"({name}): {child!r}".replace("\n", "\n  "))
         return "\n".join([*lines, ")"])
 
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        from tinygrad_cnn.viz.notebook import module_bundle
+
+        return module_bundle(self, include, exclude)
+
 
 @contextmanager
 def in_mode(model: Any, training: bool) -> Iterator[None]:

@@ -7,7 +7,7 @@ is iterative and in a fixed order, so that large graphs work and the same graph 
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 Point = tuple[float, float]
 Edge = tuple[str, str]
@@ -31,6 +31,7 @@ def layout(
     last: Sequence[str] = (),
     gap: float = 20.0,
     rank_gap: float = 34.0,
+    spread: Collection[str] = (),
 ) -> tuple[dict[str, Point], dict[Edge, tuple[Point, ...]]]:
     """The centers of boxes and the curves of edges that run down.
 
@@ -40,6 +41,7 @@ def layout(
         first, last: points without a size that stand above and below everything else.
         gap: between neighbours.
         rank_gap: between ranks.
+        spread: boxes that edges enter side by side, each at a place of its own; the others they enter in the middle.
 
     Returns:
         The centers, and for each edge the control points of Bezier curves from the lower side of its source to the
@@ -59,6 +61,7 @@ def layout(
     across = _across(rows, width_of, above, below, gap)
     tops, bottoms = _heights(rows, boxes, rank_gap)
     centers = {id: (across[id], (tops[ranks[id]] + bottoms[ranks[id]]) / 2) for id in boxes}
+    aside = _aside(chains.values(), across, {id: boxes[id][0] for id in spread})
     curves = {}
     for edge, chain in chains.items():
         turned = chain[0] != edge[0]
@@ -67,7 +70,8 @@ def layout(
         stops = [(across[source], centers[source][1] + boxes[source][1] / 2), (across[source], bottoms[ranks[source]])]
         for bend in chain[1:-1]:
             stops += [(across[bend], tops[rank_of[bend]]), (across[bend], bottoms[rank_of[bend]])]
-        stops += [(across[target], tops[ranks[target]]), (across[target], centers[target][1] - boxes[target][1] / 2)]
+        place = across[target] + aside.get((chain[-2], target), 0.0)
+        stops += [(place, tops[ranks[target]]), (place, centers[target][1] - boxes[target][1] / 2)]
         points = _curve(stops)
         curves[edge] = tuple(reversed(points)) if turned else tuple(points)
     return centers, curves
@@ -252,6 +256,21 @@ def _spread(wanted: Sequence[float], widths: Sequence[float], gap: float) -> lis
         pools.append((mean, count))
     starts = [mean for mean, count in pools for _ in range(count)]
     return [start + offset for start, offset in zip(starts, offsets, strict=False)]
+
+
+def _aside(
+    chains: Iterable[Sequence[str]], across: Mapping[str, float], widths: Mapping[str, float]
+) -> dict[Edge, float]:
+    """How far from the middle of a box the last links to it end, in the order in which they come from left to right."""
+    links: dict[str, list[str]] = {}
+    for chain in chains:
+        if chain[-1] in widths:
+            links.setdefault(chain[-1], []).append(chain[-2])
+    found = {}
+    for target, sources in links.items():
+        for i, source in enumerate(sorted(sources, key=across.__getitem__)):
+            found[source, target] = ((i + 0.5) / len(sources) - 0.5) * widths[target]
+    return found
 
 
 def _heights(

@@ -57,7 +57,7 @@ class Plan:
     Attributes:
         sizes: width and height of each box in points, by its id.
         edges: the ids of the boxes or ports that each edge leaves and enters, every pair once.
-        ordered: boxes whose edges come in side by side in the order in which they stand in `edges`.
+        ordered: boxes that edges enter side by side, in the order in which they stand in `edges`.
         entries: ports on the border where edges come in from outside.
         exits: ports where they go out.
         frame: the space around.
@@ -78,8 +78,8 @@ class Layout:
     Attributes:
         width, height: of the whole, its frame included.
         centers: of the boxes by their ids, and the places of the ports.
-        curves: for each edge the control points of its Bezier curves, 3 n + 1 of them. They begin and end in the middle
-            of the side of a box that the direction says.
+        curves: for each edge the control points of its Bezier curves, 3 n + 1 of them. They begin and end on the sides of
+            the boxes that the direction says, in the middle, or for an ordered box spread over its side.
     """
 
     width: float
@@ -122,6 +122,7 @@ def _source(plan: Plan, direction: str) -> str:
     """The DOT text of a graph: sizes without labels, which Graphviz would measure in its own fonts."""
     out, into = ("s", "n") if direction == "TB" else ("e", "w")
     ids = {id: f"n{i}" for i, id in enumerate([*plan.sizes, *plan.entries, *plan.exits])}
+    slots = _slots(plan)
     lines = [
         f"digraph {{ rankdir={direction}; nodesep={NODE_GAP / _POINTS:.4f}; ranksep={RANK_GAP / _POINTS:.4f};",
         # A bound for the network simplex and the sweeps against crossings, so that no graph takes minutes.
@@ -130,13 +131,27 @@ def _source(plan: Plan, direction: str) -> str:
         f"edge [dir=none, tailport={out}, headport={into}];",
     ]
     for id, (width, height) in plan.sizes.items():
-        ordering = ", ordering=in" if id in plan.ordered else ""
-        lines.append(f"{ids[id]} [width={width / _POINTS:.4f}, height={height / _POINTS:.4f}{ordering}];")
+        look = f"width={width / _POINTS:.4f}, height={height / _POINTS:.4f}"
+        if id in slots:
+            fields = "|".join(f"<f{i}>" for i in range(len(slots[id])))
+            look += f', ordering=in, shape=record, label="{fields}"'
+        lines.append(f"{ids[id]} [{look}];")
     for rank, ports in (("source", plan.entries), ("sink", plan.exits)):
         if ports:
             lines.append(f"{{ rank={rank}; {' '.join(f'{ids[port]} [width=0.02, height=0.02];' for port in ports)} }}")
-    lines += [f"{ids[source]} -> {ids[target]};" for source, target in plan.edges]
+    for source, target in plan.edges:
+        slot = f":f{slots[target].index(source)}:{into}" if target in slots else ""
+        lines.append(f"{ids[source]} -> {ids[target]}{slot};")
     return "\n".join([*lines, "}\n"])
+
+
+def _slots(plan: Plan) -> dict[str, list[str]]:
+    """For each ordered box that several edges enter, what they come from."""
+    found: dict[str, list[str]] = {}
+    for source, target in plan.edges:
+        if target in plan.ordered:
+            found.setdefault(target, []).append(source)
+    return {target: sources for target, sources in found.items() if len(sources) > 1}
 
 
 def _by_dot(sources: list[str]) -> str:
@@ -195,7 +210,9 @@ def _by_hand(plan: Plan, direction: str) -> Placed:
     """The layout of `layered`, which knows one direction alone: down."""
     turn = direction == "LR"
     sizes = {id: (h, w) if turn else (w, h) for id, (w, h) in plan.sizes.items()}
-    centers, curves = layered.layout(sizes, plan.edges, plan.entries, plan.exits, NODE_GAP, RANK_GAP)
+    centers, curves = layered.layout(
+        sizes, plan.edges, plan.entries, plan.exits, NODE_GAP, RANK_GAP, frozenset(_slots(plan))
+    )
     if turn:
         centers = {id: (y, x) for id, (x, y) in centers.items()}
         curves = {edge: tuple((y, x) for x, y in points) for edge, points in curves.items()}
@@ -252,6 +269,15 @@ def _framed(
         for end, id, side in ((0, edge[0], 1), (-1, edge[1], -1)):
             x, y = placed[id]
             width, height = plan.sizes.get(id, (0.0, 0.0))
-            points[end] = (x, y + side * height / 2) if main else (x + side * width / 2, y)
+            if id in is_port:
+                points[end] = (x, y)
+            else:
+                points[end] = (points[end][0], y + side * height / 2) if main else (x + side * width / 2, points[end][1])
+        # A bend may lie behind an end, though the curve doesn't; there it would be moved with what stands there.
+        low, high = points[0][main], points[-1][main]
+        if low <= high:
+            points = [
+                (x, min(max(y, low), high)) if main else (min(max(x, low), high), y) for x, y in points
+            ]
         drawn[edge] = tuple(points)
     return Layout(sizes[0], sizes[1], placed, drawn)

@@ -118,17 +118,9 @@ def _statistics(flat: Any) -> dict[str, list[str]] | None:
     found = numbers.statistics(flat)
     if found is None:
         return None
-    about = {}
-    if found.minimum is not None:
-        about = {"min": pair(found.minimum), "mean": pair(found.mean), "max": pair(found.maximum)}
-    if flat.dtype.kind in "biuf":
-        finite = flat[np.isfinite(flat)] if found.not_finite else flat
-        if finite.size:
-            with np.errstate(over="ignore", invalid="ignore"):
-                about["std"] = pair(float(finite.std(dtype=np.float64)))
-    about["zeros"] = pair(int(np.count_nonzero(flat == 0)))
-    about["not finite"] = pair(found.not_finite)
-    return about
+    about = {"min": found.minimum, "mean": found.mean, "max": found.maximum, "std": found.deviation}
+    counts = {"zeros": found.zeros, "not finite": found.not_finite}
+    return {name: pair(x) for name, x in {**about, **counts}.items() if x is not None}
 
 
 def _histogram(flat: Any) -> dict[str, Any] | None:

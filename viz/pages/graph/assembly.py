@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from tinygrad_cnn.engine import Variable
 from tinygrad_cnn.nn.module import Module
 from tinygrad_cnn.viz import labels
+from tinygrad_cnn.viz.budget import fit
 from tinygrad_cnn.viz.graph import Graph, Missing, OperationNode, TensorNode, describe, roots_of, tensor_ids
 from tinygrad_cnn.viz.layout import DIRECTIONS, layouts
 from tinygrad_cnn.viz.pages.document import Page, document
@@ -20,6 +22,9 @@ from tinygrad_cnn.walk import contributions
 
 if TYPE_CHECKING:
     from os import PathLike
+
+MOST_NODES = 5000
+"""A graph of more nodes is folded before it comes into the page, which says so."""
 
 OPEN = 120
 """At first so many levels of modules are open as show up to so many boxes."""
@@ -81,10 +86,16 @@ def page(
             raise ValueError("page: inputs are for a model; a tensor has its graph already")
         roots, data = roots_of(what, "page"), ()
         default = ""
-    graph = describe(roots, "page", data)
-    sent = {id: contributions(node) for node, id in tensor_ids(roots).items() if node.gradient is not None}
+    fitted = fit(describe(roots, "page", data), has_numbers=True, budget=MOST_NODES)
+    graph = fitted.graph
+    walked = {id: node for node, id in tensor_ids(roots).items() if node.gradient is not None}
+    sent = {
+        node.id: contributions(walked[result])
+        for node in graph.operations
+        if (result := node.id.replace("o", "t", 1)) in walked
+    }
     title = title if title is not None else default or _title(graph)
-    made = page_of(graph, title, depth, direction, {id.replace("t", "o"): found for id, found in sent.items()})
+    made = page_of(graph, title, depth, direction, sent, fitted.note)
     return made if path is None else made.write(path)
 
 
@@ -94,6 +105,7 @@ def page_of(
     depth: int | None = None,
     direction: str = "TB",
     contributions: Mapping[str, Sequence[Any]] | None = None,
+    note: str = "",
 ) -> Page:
     """The page of a described graph; arguments as `page`.
 
@@ -103,6 +115,7 @@ def page_of(
         depth: how many levels of modules are open at first.
         direction: where the computation runs.
         contributions: what each operation of the last backward walk sent to its operands, by its id.
+        note: what the reader should know of the description, such as what was folded in it.
 
     Raises:
         ValueError: a negative depth or an unknown direction.
@@ -116,7 +129,8 @@ def page_of(
         node.kind == "result" and node.gradient is not None and node.gradient is not Missing.NOT_COMPUTED
         for node in graph.tensors
     )
-    drawn = [_box(node, is_walked) for node in graph.nodes]
+    named = Counter(edge.target for edge in graph.edges if edge.label)
+    drawn = [_box(node, is_walked, named[node.id]) for node in graph.nodes]
     tree = scenes.Tree(graph, [(box.width, box.height) for box in drawn])
     placed, by = layouts(tree.plans(direction), direction)
     forward, backward = steps(graph, arrays, contributions or {})
@@ -127,6 +141,7 @@ def page_of(
     data = {
         "direction": direction,
         "by": by,
+        "notes": [note] if note else [],
         "depth": min(depth, tree.depth),
         "depths": [tree.visible(level) for level in range(tree.depth + 1)],
         "nodes": [_node(node, box, tree.parents[i], arrays) for i, (node, box) in enumerate(zip(graph.nodes, drawn, strict=True))],
@@ -151,11 +166,11 @@ def _title(graph: Graph) -> str:
     return ", ".join(named) if named else operations[-1].title if operations else "computation"
 
 
-def _box(node: Any, is_walked: bool) -> boxes.Box:
+def _box(node: Any, is_walked: bool, operands: int) -> boxes.Box:
     if isinstance(node, TensorNode):
         return boxes.tensor(node, has_values=True, has_gradients=is_walked)
     if isinstance(node, OperationNode):
-        return boxes.operation(node)
+        return boxes.operation(node, operands)
     return boxes.folded(node, node.operations)
 
 

@@ -16,6 +16,9 @@ from tinygrad_cnn.viz.groups import Group
 LONGEST_NAME, LONGEST_REMARK, LONGEST_TITLE = 32, 34, 52
 """Longer texts are cut in the picture; the details have all of them."""
 
+SLOT, MOST_SLOTS = 34.0, 6
+"""An operation is so wide for each of its named operands, up to so many."""
+
 LINE = 15.0
 """From one line of text to the next, in pixels."""
 
@@ -115,13 +118,18 @@ def _cells(array: object) -> list[list[str]] | None:
     return written and [[labels.typeset(cell) for cell in line] for line in written]
 
 
-def operation(node: OperationNode) -> Box:
-    """The box of an operation: a sign in a circle, or its title and what is special about it."""
+def operation(node: OperationNode, operands: int = 1) -> Box:
+    """The box of an operation: a sign in a circle, or its title and what is special about it.
+
+    Args:
+        node: the operation.
+        operands: how many have a name of their own; the box is wide enough for these side by side above it.
+    """
     if symbol := wording.symbol(node.primitive):
         return Box(32, 32, (Text(0, 6, "middle", "symbol", symbol),))
     lines = [("name", numbers.shortened(labels.printable(node.title), LONGEST_NAME))]
     lines += [("faint", numbers.shortened(remark, LONGEST_REMARK)) for remark in node.remarks]
-    return _box(lines, (), margin=13)
+    return _box(lines, (), margin=13, least=SLOT * min(operands, MOST_SLOTS))
 
 
 def folded(node: FoldedNode | Group, operations: int) -> Box:
@@ -165,7 +173,7 @@ def counts(parameters: int, operations: int, turn: int = 1) -> str:
 
 
 def _box(
-    lines: Sequence[tuple[str, str]], rows: Iterable[tuple[str, str, list[list[str]]]], margin: float = 9
+    lines: Sequence[tuple[str, str]], rows: Iterable[tuple[str, str, list[list[str]]]], margin: float = 9, least: float = 0
 ) -> Box:
     """Lines of text in the middle, and below them rows of numbers in columns, with what they are on the left."""
     rows = list(rows)
@@ -189,4 +197,4 @@ def _box(
             y += LINE
             for i, text in enumerate(line):
                 texts.append(Text(right - (len(line) - 1 - i) * cell, y, "end", style, text))
-    return Box(round(width + 2 * margin, 1), round(height + 10, 1), tuple(texts))
+    return Box(round(max(width + 2 * margin, least), 1), round(height + 10, 1), tuple(texts))

@@ -31,6 +31,9 @@ function stretching(intervals) {
   };
 }
 
+/** Between two ranks, about; in pixels. */
+const GAP = 30;
+
 const mix = (from, to, share) => from + (to - from) * share;
 const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
 
@@ -38,7 +41,7 @@ const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
  * The picture while each container is so far open.
  * @param {(container: number) => number} openness 0 for folded, 1 for open, and in between on the way.
  * @returns width and height; `boxes`, center, size and scale of each item that is seen; `frames`, corner and size of
- *   each open container; `curves`, the control points and the edges behind each line.
+ *   each open container; `lines`, the points of each line and the edges that it stands for.
  */
 function compose(openness) {
   const measured = new Map(), boxes = new Map(), frames = new Map(), placed = new Map();
@@ -83,11 +86,16 @@ function compose(openness) {
   const whole = measure(ROOT);
   place(ROOT, 0, 0, 1, 1);
 
-  /** Where an edge meets an item or a port: side 1 for the end that it leaves, -1 for the end that it enters. */
-  function meeting(scene, id, side, tensor) {
+  /**
+   * Where an edge meets an item or a port.
+   * @param {number} side 1 for the end that it leaves, -1 for the end that it enters.
+   * @param {number[]} end where it does so in the layout of its scene.
+   */
+  function meeting(scene, id, side, tensor, end) {
     if (typeof id === "number" && boxes.has(id)) {
-      const {x, y, width, height} = boxes.get(id);
-      return isDown ? [x, y + side * height / 2] : [x + side * width / 2, y];
+      const {x, y, width, height, scale} = boxes.get(id), center = scenes.get(scene).centers.get(id);
+      return isDown ? [x + scale * (end[0] - center[0]), y + side * height / 2]
+        : [x + side * width / 2, y + scale * (end[1] - center[1])];
     }
     const [inside, port] = typeof id === "number" ? [id, `${side > 0 ? "out" : "in"}${tensor}`] : [scene, id];
     const {left, top, scaleX, scaleY, mapX, mapY} = placed.get(inside);
@@ -95,26 +103,34 @@ function compose(openness) {
     return [left + scaleX * mapX(x), top + scaleY * mapY(y)];
   }
 
-  /** A curve of a scene, as it runs in the picture. Its ends follow what they meet, and take the nearest bends along. */
-  function curve({scene, from, to}, tensor) {
+  /**
+   * An edge of a scene, as it runs in the picture: through its points, stretched as everything is. Where an end has to
+   * reach a port, the way there lies in the free space between two ranks.
+   */
+  function line({scene, from, to}, tensor) {
     const {left, top, scaleX, scaleY, mapX, mapY} = placed.get(scene);
-    const points = scenes.get(scene).curves.get(`${from}>${to}`).slice();
-    for (let i = 0; i < points.length; i += 2) {
+    const points = scenes.get(scene).curves.get(`${from}>${to}`).slice(), last = points.length - 2;
+    const met = [meeting(scene, from, 1, tensor, points), meeting(scene, to, -1, tensor, points.slice(last))];
+    for (let i = 0; i <= last; i += 2) {
       points[i] = left + scaleX * mapX(points[i]);
       points[i + 1] = top + scaleY * mapY(points[i + 1]);
     }
-    for (const [end, bend, id, side] of [[0, 2, from, 1], [points.length - 2, points.length - 4, to, -1]]) {
-      const [x, y] = meeting(scene, id, side, tensor);
-      points[bend] += x - points[end];
-      points[bend + 1] += y - points[end + 1];
-      points[end] = x;
-      points[end + 1] = y;
+    const main = isDown ? 1 : 0, reach = GAP * (isDown ? scaleY : scaleX);
+    const ends = [0, last].map((end, i) =>
+      ({at: points[end + main], dx: met[i][0] - points[end], dy: met[i][1] - points[end + 1]}));
+    for (let i = 0; i <= last; i += 2) {
+      const along = points[i + main];
+      for (const {at, dx, dy} of ends) {
+        const share = clamp(1 - Math.abs(along - at) / reach, 0, 1), weight = share * share * (3 - 2 * share);
+        points[i] += weight * dx;
+        points[i + 1] += weight * dy;
+      }
     }
     return points;
   }
 
   const isOpen = (container) => openness(container) > 0;
-  const curves = new Map();
+  const lines = new Map();
   edges.forEach((edge, i) => {
     if (edge.common !== ROOT && !placed.has(edge.common)) return;
     // The outermost folded container on either side is what the edge is seen to leave or enter.
@@ -124,14 +140,14 @@ function compose(openness) {
     const source = first < 0 ? edge.source : edge.out[first], target = last < 0 ? edge.target : edge.into[last];
     const links = edge.links.slice(first + 1, edge.links.length - last - 1);
     const key = links.length > 1 ? `${source}>${target}>${edge.source}` : `${source}>${target}`;
-    const known = curves.get(key);
+    const known = lines.get(key);
     if (known) {
       known.edges.push(i);
       return;
     }
     const points = [];
-    for (const link of links) points.push(...curve(link, edge.source).slice(points.length ? 2 : 0));
-    curves.set(key, {source, target, points, edges: [i]});
+    for (const link of links) points.push(...line(link, edge.source).slice(points.length ? 2 : 0));
+    lines.set(key, {source, target, points, edges: [i]});
   });
-  return {width: whole.width, height: whole.height, boxes, frames, curves};
+  return {width: whole.width, height: whole.height, boxes, frames, lines};
 }

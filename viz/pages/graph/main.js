@@ -140,7 +140,7 @@ function overview() {
   return make("div", {class: "about"}, make("header", {}, make("h2", {}, document.getElementById("title").textContent)),
     facts([["operations", count("operation")], ["leaves", count("leaf")], ["constants", count("constant")],
       ["modules", data.containers.length || null], ["backward walk", data.backward.length ? `${data.backward.length} steps` : "not computed"]]),
-    data.notes?.map((note) => make("p", {class: "warning"}, note)), advice(),
+    data.notes.map((note) => make("p", {class: "warning"}, note)), advice(),
     make("p", {class: "faint"}, "Point at a box to see what it holds. ",
       make("button", {type: "button", class: "link", onclick: () => help.showModal()}, "Keys and mouse")));
 }
@@ -173,7 +173,7 @@ function showTable() {
 /** The box that an arrow key leads to: along an edge in its direction, else the next or the previous box. */
 function neighbour(item, key) {
   const along = {ArrowDown: isDown ? 1 : 0, ArrowUp: isDown ? -1 : 0, ArrowRight: isDown ? 0 : 1, ArrowLeft: isDown ? 0 : -1}[key];
-  const ends = [...picture.composition.curves.values()];
+  const ends = [...picture.composition.lines.values()];
   const near = (from, to) => ends.filter((curve) => curve[from] === item).map((curve) => curve[to]);
   if (along) return (along > 0 ? near("source", "target") : near("target", "source"))[0] ?? null;
   const places = picture.composition.boxes, here = places.get(item);

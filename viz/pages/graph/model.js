@@ -19,9 +19,32 @@ const scenes = new Map(data.scenes.map((scene) => [scene.item, {
   width: scene.size[0],
   height: scene.size[1],
   boxes: scene.boxes.map(([item, x, y]) => ({item, x, y})),
+  centers: new Map(scene.boxes.map(([item, ...center]) => [item, center])),
   ports: new Map(Object.entries(scene.ports)),
-  curves: new Map(scene.edges.map(([from, to, points]) => [`${from}>${to}`, points])),
+  curves: new Map(scene.edges.map(([from, to, points]) => [`${from}>${to}`, sampled(points)])),
 }]));
+
+/**
+ * Points on a chain of Bezier curves. The picture is stretched where something opens, and bends don't follow that: what
+ * runs around a box has to run around it afterwards.
+ */
+function sampled(bends) {
+  const points = bends.slice(0, 2);
+  for (let i = 0; i + 8 <= bends.length; i += 6) {
+    const curve = bends.slice(i, i + 8);
+    const isStraight = [2, 4].every((k) => Math.abs(curve[k + (isDown ? 0 : 1)] - curve[isDown ? 0 : 1]) < 0.5)
+      && Math.abs(curve[6] - curve[0]) < 0.5 === isDown && Math.abs(curve[7] - curve[1]) < 0.5 !== isDown;
+    const count = isStraight ? 1 : 7;
+    for (let k = 1; k <= count; k++) points.push(...onCurve(curve, k / count));
+  }
+  return points;
+}
+
+/** A point of a Bezier curve. */
+function onCurve(p, t) {
+  const s = 1 - t, a = s * s * s, b = 3 * s * s * t, c = 3 * s * t * t, d = t * t * t;
+  return [a * p[0] + b * p[2] + c * p[4] + d * p[6], a * p[1] + b * p[3] + c * p[5] + d * p[7]];
+}
 
 /** The containers around an item, the innermost first, and ROOT. */
 function around(item) {

@@ -12,8 +12,8 @@ class Picture {
     const layer = (name) => draw("g", {class: name});
     this.layers = {frames: layer("frames"), curves: layer("curves"), boxes: layer("boxes"), headings: layer("headings"),
       labels: layer("labels")};
-    const arrow = (id) => draw("marker", {id, viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 7, markerHeight: 7,
-      orient: "auto-start-reverse"}, draw("path", {d: "M0.5 0.8 L7.5 4 L0.5 7.2 Z"}));
+    const arrow = (id) => draw("marker", {id, viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 8, markerHeight: 8,
+      markerUnits: "userSpaceOnUse", orient: "auto-start-reverse"}, draw("path", {d: "M0.5 0.8 L7.5 4 L0.5 7.2 Z"}));
     this.moving = draw("g", {id: "moving"}, ...Object.values(this.layers));
     this.svg = draw("svg", {id: "picture", role: "group"},
       draw("defs", {}, arrow("arrow"), arrow("arrow-lit"), arrow("arrow-back")), this.moving);
@@ -27,10 +27,10 @@ class Picture {
       const small = scale < 0.999 ? ` scale(${scale.toFixed(3)})` : "";
       set(element, "transform", `translate(${x.toFixed(1)} ${y.toFixed(1)})${small}`);
     });
-    this.update(this.curves, composition.curves, (key, curve) => this.makeCurve(key, curve), (element, curve) => {
+    this.update(this.curves, composition.lines, (key, curve) => this.makeCurve(key, curve), (element, curve) => {
       set(element.path, "d", pathOf(curve.points));
       if (element.label) {
-        const [x, y] = beforeEnd(curve.points);
+        const [x, y] = beforeEnd(curve.points, 24);
         set(element.label, "transform", `translate(${x.toFixed(1)} ${y.toFixed(1)})`);
       }
     });
@@ -145,7 +145,7 @@ class Picture {
   /** The lines that stand for these edges now. */
   curvesOf(indices) {
     const wanted = new Set(indices), found = [];
-    for (const [key, curve] of this.composition.curves) {
+    for (const [key, curve] of this.composition.lines) {
       if (curve.edges.some((i) => wanted.has(i))) found.push({...this.curves.get(key), ...curve, key});
     }
     return found;
@@ -185,27 +185,29 @@ function set(element, name, value) {
   element.setAttribute(name, value);
 }
 
-function pathOf(points) {
-  let text = `M${points[0].toFixed(1)} ${points[1].toFixed(1)}C`;
-  for (let i = 2; i < points.length; i++) text += `${points[i].toFixed(1)} `;
-  return text;
-}
-
-/** A point on the line near its end, where the name of an operand stands. */
-function beforeEnd(points, distance = 24) {
-  const curve = points.slice(-8);
-  let share = 1, [x, y] = points.slice(-2), gone = 0;
-  while (share > 0.1 && gone < distance) {
-    share -= 0.05;
-    const [nextX, nextY] = onCurve(curve, share);
-    gone += Math.hypot(nextX - x, nextY - y);
-    [x, y] = [nextX, nextY];
+/** A smooth path through the middles between the points, from the first to the last. */
+function pathOf(p) {
+  const last = p.length - 2;
+  let text = `M${p[0].toFixed(1)} ${p[1].toFixed(1)}`;
+  for (let i = 2; i < last; i += 2) {
+    text += `Q${p[i].toFixed(1)} ${p[i + 1].toFixed(1)} ${((p[i] + p[i + 2]) / 2).toFixed(1)} ${((p[i + 1] + p[i + 3]) / 2).toFixed(1)}`;
   }
-  return [x, y];
+  return `${text}L${p[last].toFixed(1)} ${p[last + 1].toFixed(1)}`;
 }
 
-/** A point of a Bezier curve. */
-function onCurve(p, t) {
-  const s = 1 - t, a = s * s * s, b = 3 * s * s * t, c = 3 * s * t * t, d = t * t * t;
-  return [a * p[0] + b * p[2] + c * p[4] + d * p[6], a * p[1] + b * p[3] + c * p[5] + d * p[7]];
+/** The point on a line so far before its end; where the line is shorter, in its middle. */
+function beforeEnd(points, distance) {
+  let left = Math.min(distance, lengthOf(points) / 2);
+  for (let i = points.length - 2; i > 0; i -= 2) {
+    const dx = points[i - 2] - points[i], dy = points[i - 1] - points[i + 1], length = Math.hypot(dx, dy);
+    if (length >= left && length) return [points[i] + dx * left / length, points[i + 1] + dy * left / length];
+    left -= length;
+  }
+  return points.slice(0, 2);
+}
+
+function lengthOf(points) {
+  let length = 0;
+  for (let i = 2; i < points.length; i += 2) length += Math.hypot(points[i] - points[i - 2], points[i + 1] - points[i - 1]);
+  return length;
 }

@@ -1,8 +1,8 @@
-// Search by name, title, shape, dtype and line; Enter goes from hit to hit, in folded modules too.
+// Search by name, title, shape and dtype; Enter goes from hit to hit, in folded modules too.
 
 /** All that an item can be found by, in lower case. */
 const searchable = items.map((about, item) => [titleOf(item), about.id, about.title, about.name, about.path, about.shape,
-  about.dtype, about.arguments, about.line, ...(about.options ?? []), about.output ? "output" : about.kind]
+  about.dtype, about.arguments, ...(about.options ?? []), about.output ? "output" : about.kind]
   .filter(Boolean).join("\n").toLowerCase());
 
 function searchField(onHit, onChange) {

@@ -193,7 +193,7 @@ function paintSent(picture, step) {
   }
   for (const {line, all} of byLine.values()) {
     const texts = all.map((sent) => `${(sent.named ?? sent.formula ?? "").split(" = ")[0]} ${inShort(sent.array)}`.trim());
-    const [x, y] = middleOf(line.points);
+    const [x, y] = beforeEnd(line.points, Infinity);
     const text = draw("text", {"text-anchor": "middle", y: 4}, texts.join(" and "));
     const pill = draw("g", {class: "pill", "data-operands": all.map(({operand}) => operand).join(" "),
       "data-values": all.map((sent) => numberIn(sent.array)?.[1] ?? "").join(" "),
@@ -202,9 +202,4 @@ function paintSent(picture, step) {
     const width = text.getComputedTextLength() + 14;
     pill.prepend(draw("rect", {x: -width / 2, y: -10, width, height: 20, rx: 10}));
   }
-}
-
-function middleOf(points) {
-  const curves = (points.length - 2) / 6, i = Math.floor(curves / 2) * 6;
-  return onCurve(points.slice(Math.min(i, points.length - 8), Math.min(i, points.length - 8) + 8), curves % 2 ? 0.5 : 0);
 }

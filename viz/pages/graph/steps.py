@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,8 @@ def steps(
         For each operation in the order of recording the item, its formula, and the same with names and with numbers;
         for each operation of the last walk, in its order, the item, what arrived, and for each operand what was sent.
     """
-    return _Steps(graph, arrays).forward(), _Steps(graph, arrays).backward(contributions)
+    found = _Steps(graph, arrays)
+    return found.forward(), found.backward(contributions)
 
 
 class _Steps:
@@ -140,51 +142,47 @@ class _Steps:
         return formula(node.primitive, node.options, self._names(node))
 
     def _worked(self, node: OperationNode, name: str, line: str, array: Any = None) -> tuple[str | None, str | None]:
-        """A line with the user's names, and with the numbers put in where all of them are single numbers.
-
-        >>> _Steps.__name__
-        '_Steps'
-        """
-        result = self.results[node.id]
-        tensors = dict(zip(self._names(node), (self.nodes[edge.source] for edge in self.operands[node.id]), strict=True))
-        if len(tensors) < len(self.operands[node.id]):
+        """A line with the user's names, and with the numbers put in where all of them are single numbers."""
+        edges, names = self.operands.get(node.id, []), self._names(node)
+        tensors = {key: self.nodes[edge.source] for key, edge in zip(names, edges, strict=True)}
+        if len(tensors) < len(edges):
             return None, None
-        named: dict[str, str] = {}
-        for key, each in {**tensors, "z": result}.items():
-            if isinstance(each, TensorNode) and (called := _name(each)):
-                named[key], named[f"d{key}"] = called, _gradient_of(called)
-        left = name if name == "z" else f"d{name}"
-        by_name = _replaced(line, named) if named else None
+        tensors["z"] = self.results[node.id]
+        called: dict[str, str] = {}
         values: dict[str, str] = {}
-        for key, value in {
-            **{key: each.value for key, each in tensors.items() if isinstance(each, TensorNode)},
-            "z": result.value,
-            "dz": result.gradient,
-        }.items():
-            if _is_number(value):
-                values[key] = _written(value)
-        outcome = result.value if name == "z" else array
-        expression = _expression(node, name)
+        for key, each in tensors.items():
+            if isinstance(each, TensorNode):
+                if each.kind == "constant" and not each.name and _is_number(each.value):
+                    called[key] = _in_product(_written(each.value))
+                elif own := _name(each):
+                    called[key], called[f"d{key}"] = own, _gradient_of(own)
+                if _is_number(each.value):
+                    values[key] = _written(each.value)
+        if set(called.values()) & (tensors.keys() - called.keys()):
+            called = {}  # the user's x is not the x of the formula
+        if _is_number(gradient := tensors["z"].gradient):
+            values["dz"] = _written(gradient)
+        named = _replaced(line, called) if called else None
+        outcome = tensors["z"].value if name == "z" else array
+        expression = _expression(node.primitive, name)
         if expression is None or not _is_number(outcome):
-            return by_name, None
-        used = {each.id for each in ast.walk(ast.parse(expression)) if isinstance(each, ast.Name)}
-        if not used & values.keys() or (used & {*tensors, "z", "dz"}) - values.keys():
-            return by_name, None
+            return named, None
+        used = set(_WORD.findall(expression))
+        if not used & values.keys() or (used & {*tensors, "dz"}) - values.keys():
+            return named, None
         right = typeset(expression, values={key: value for key, value in node.options.items() if key not in values})
-        own = named.get(left, left)
-        # One step less where nothing is computed: "dx = dz = 1".
-        symbols = _replaced(right, named)
-        worked = [own, symbols, _replaced(right, {key: _in_product(text) for key, text in values.items()})]
-        if right in values:
-            worked[-1] = values[right]
-        if worked[-1] != (last := _written(outcome)):
-            worked.append(last)
-        return by_name, " = ".join(worked)
+        parts = [called.get(left := line.split(" = ")[0], left), _replaced(right, called)]
+        for text in (_replaced(right, {key: _in_product(text) for key, text in values.items()}), _written(outcome)):
+            text = _NEEDLESS.sub(r"\1", text)
+            if text != parts[-1]:
+                parts.append(text)
+        return named, " = ".join(parts)
 
 
-def _expression(node: OperationNode, name: str) -> str | None:
+@cache
+def _expression(primitive: str, name: str) -> str | None:
     """The rule for one operand, or for the result, with a dot for every product; None where it needs words."""
-    expressions = EXPRESSIONS.get(node.primitive)
+    expressions = EXPRESSIONS.get(primitive)
     text = expressions and (expressions.forward if name == "z" else expressions.backward.get(name))
     if not text:
         return None
@@ -198,6 +196,8 @@ def _expression(node: OperationNode, name: str) -> str | None:
     return ast.unparse(tree)
 
 
+# Parentheses around a negative number at the beginning of a side, of an argument or of a condition.
+_NEEDLESS = re.compile(r"(?:(?<=^)|(?<=\()|(?<=, )|(?<=where )|(?<=else ))\((−[^()]*)\)(?!\^|²|³)")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
@@ -29,3 +30,10 @@ def finish(path: Path, message: str, opens: bool) -> None:
     print(message)
     if opens and not webbrowser.open(path.resolve().as_uri()):
         print(f"no browser was found to open {path}")
+
+
+def let_print_anything() -> None:
+    """Keep a terminal of a small character set from ending the command."""
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="replace")

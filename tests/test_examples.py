@@ -73,3 +73,12 @@ def test_check_a_rule(tmp_path, capsys):
     assert {path.name for path in tmp_path.iterdir()} & {"scalar_graph.svg", "scalar_graph.dot"}
     readme = (EXAMPLES.parent / "README.md").read_text(encoding="utf-8")
     assert str(report) in readme
+
+
+def test_receptive_field(capsys):
+    comparison, same = load("receptive_field")["main"]()
+    assert same
+    assert [found.parameters for found in comparison.summaries] == [6_416, 4_640]
+    pictures = [line for line in capsys.readouterr().out.splitlines() if line.startswith((" .", " #"))]
+    assert pictures[4] == " . . # # # # # . ."
+    assert pictures[9:12] == [" # # # . . . . . ."] * 3

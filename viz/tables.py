@@ -133,7 +133,9 @@ STYLE = """
 .tg-table .left { text-align: left; }
 .tg-table tbody th { font-weight: 400; }
 .tg-table tbody tr { background: none; }
-.tg-table thead th { border-bottom: 2px solid var(--faint); color: inherit; font-weight: 700; }
+.tg-table thead th { border-bottom: 2px solid var(--faint); color: inherit; font-weight: 700; white-space: normal;
+  vertical-align: bottom; }
+.tg-table tbody th { white-space: normal; min-width: 9em; overflow-wrap: break-word; }
 .tg-table tbody th b { font-weight: 600; }
 .tg-table tr.group { background: var(--band); }
 .tg-table tr.group td { color: var(--faint); }

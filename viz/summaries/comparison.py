@@ -39,7 +39,7 @@ class Comparison:
         """A line for each property, a column for each model."""
         lines = [Line(title, "", "", tuple(map(text, self.summaries))) for title, text in _PROPERTIES.items()]
         inputs = list(dict.fromkeys(", ".join(map(str, each.inputs)) for each in self.summaries))
-        columns = (Column("", "left"), *(Column(name) for name in self.names))
+        columns = (Column("property", "left"), *(Column(name) for name in self.names))
         return Table(f"{self.names[0]} and {self.names[1]}, input {' and '.join(inputs)}", columns, tuple(lines), ())
 
     def to_text(self, width: int = 80) -> str:
@@ -98,7 +98,7 @@ def compare(first: Module, second: Module, inputs: Any, names: Sequence[str] | N
     >>> print(compare(one, two, (1, 16, 28, 28), names=("one 5x5", "two 3x3")))
     one 5x5 and two 3x3, input (1, 16, 28, 28)
     <BLANKLINE>
-                                 one 5x5       two 3x3
+    property                     one 5x5       two 3x3
     --------------------------------------------------
     receptive field                    5             5
     output stride                      1             1

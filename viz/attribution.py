@@ -14,8 +14,10 @@ import tinygrad_cnn as tg
 from tinygrad_cnn.engine import recording
 from tinygrad_cnn.nn.layers import Linear
 from tinygrad_cnn.viz.probing import ModuleCall, as_batch, check_layers, check_module, run
+from tinygrad_cnn.viz.receptive_field import receptive_fields
+from tinygrad_cnn.walk import nodes
 
-__all__ = ["ClassActivation", "class_activation_map", "saliency_map", "unit_gradient"]
+__all__ = ["ClassActivation", "UnitField", "class_activation_map", "saliency_map", "unit_field"]
 
 SALIENCIES = ("gradient", "smoothgrad", "input_x_gradient")
 ACTIVATIONS = ("grad-cam", "cam")
@@ -159,13 +161,32 @@ def class_activation_map(
     return ClassActivation(np.maximum(values, 0) if method == "grad-cam" else values, chosen, call.title, weights)
 
 
-def unit_gradient(
-    model: Any, image: Any, layer: str = "", unit: tuple[int, int] | None = None, channel: int | None = None
-) -> Any:
-    """The gradient of one output pixel with respect to the image: what the unit sees, and how much it heeds it.
+@dataclass(frozen=True, slots=True)
+class UnitField:
+    """What one output pixel sees of an image.
 
-    Outside the unit's receptive field it is 0 for sure; inside, mostly towards the border, it is often small: the
-    effective receptive field (Luo et al., Understanding the effective receptive field, 2016).
+    Attributes:
+        gradient: (C, H, W), the gradient of the unit with respect to the image.
+        unit: (row, column) in the layer's maps.
+        rows, columns: the first and the last pixel of the receptive field that lie in the image, from the layers'
+            kernels, strides and paddings alone; None where it has none there, or an operation is not known.
+        size: of the receptive field, (height, width), also where it reaches beyond the image; None as before.
+    """
+
+    gradient: Any
+    unit: tuple[int, int]
+    rows: tuple[int, int] | None
+    columns: tuple[int, int] | None
+    size: tuple[int, int] | None
+
+
+def unit_field(
+    model: Any, image: Any, layer: str = "", unit: tuple[int, int] | None = None, channel: int | None = None
+) -> UnitField:
+    """What one output pixel sees, and how much it heeds it: its receptive field, and its gradient in the image.
+
+    Outside of the field the gradient is 0 for sure; inside, mostly towards the border, it is often small: the effective
+    receptive field (Luo et al., Understanding the effective receptive field, 2016).
 
     Args:
         model: a `Module`. It runs in evaluation mode.
@@ -174,9 +195,6 @@ def unit_gradient(
         unit: (row, column) in these maps; None for the middle, the later one of two.
         channel: which map; None for the sum of all.
 
-    Returns:
-        (C, H, W), NumPy.
-
     Raises:
         ValueError: an unknown layer, one without maps, a unit or a channel that isn't there.
         TypeError: not a module, not numbers.
@@ -184,12 +202,15 @@ def unit_gradient(
     >>> from tinygrad_cnn import nn
     >>> conv = nn.Conv2d(1, 1, 3, padding=1, bias=False)
     >>> conv.weight.data = np.arange(1.0, 10.0).reshape(1, 1, 3, 3)
-    >>> unit_gradient(conv, np.zeros((3, 4)), unit=(0, 0))[0]
+    >>> found = unit_field(conv, np.zeros((3, 4)), unit=(0, 0))
+    >>> found.gradient[0]
     array([[5., 6., 0., 0.],
            [8., 9., 0., 0.],
            [0., 0., 0., 0.]], dtype=float32)
+    >>> found.rows, found.columns, found.size
+    ((0, 1), (0, 1), (3, 3))
     """
-    operation = "unit_gradient"
+    operation = "unit_field"
     check_module(model, operation)
     check_layers(model, [layer], operation)
     x = as_batch(model, image, operation, requires_grad=True)
@@ -202,9 +223,15 @@ def unit_gradient(
             raise ValueError(f"{operation}: expected a unit within maps of {(height, width)} but got {unit}")
         if channel is not None and not 0 <= channel < count:
             raise ValueError(f"{operation}: expected a channel from 0 to {count - 1} but got {channel}")
+        field = receptive_fields(nodes(maps), x.node).get(maps.node)
         value = maps[0, :, row, column].sum() if channel is None else maps[0, channel, row, column]
         (gradient,) = tg.grad(value, x, allow_unused=True)
-    return np.zeros(x.shape[1:], x.dtype) if gradient is None else gradient.numpy()[0].copy()
+    found = np.zeros(x.shape[1:], x.dtype) if gradient is None else gradient.numpy()[0].copy()
+    if field is None:
+        return UnitField(found, (row, column), None, None, None)
+    rows, columns = field.of(row, column)
+    down, across = field.axes
+    return UnitField(found, (row, column), rows, columns, (down.size, across.size))
 
 
 def _score_gradient(model: Any, images: Any, target: int | None, operation: str) -> tuple[int, Any]:

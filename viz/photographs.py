@@ -11,6 +11,8 @@ import numpy as np
 import tinygrad_cnn as tg
 from tinygrad_cnn.viz.image_kernels import ImageKernel, image_kernel
 
+__doctest_requires__ = {"portrait": ["matplotlib", "PIL"]}
+
 # The luma of Rec. ITU-R BT.601, which also Pillow's convert("L") takes.
 _LUMA = np.array([0.299, 0.587, 0.114])
 
@@ -41,6 +43,18 @@ def photograph(source: Any = None) -> Any:
         return _floats(_read(Path(fspath(source))))
     array = source.numpy() if isinstance(source, tg.Tensor) else np.asarray(source)
     return _floats(array)
+
+
+def portrait() -> Any:
+    """The face in the portrait of Grace Hopper, (260, 260, 3): so small that a 3x3 kernel's work is seen.
+
+    Raises:
+        ImportError: Pillow or matplotlib is missing.
+
+    >>> portrait().shape
+    (260, 260, 3)
+    """
+    return photograph()[60:320, 130:390]
 
 
 def grey(picture: Any) -> Any:

@@ -6,7 +6,7 @@ import pytest
 import tinygrad_cnn as tg
 from tests.finite_differences import central_differences
 from tinygrad_cnn import nn
-from tinygrad_cnn.viz.attribution import class_activation_map, saliency_map, unit_gradient
+from tinygrad_cnn.viz.attribution import class_activation_map, saliency_map, unit_field
 
 RNG = np.random.default_rng(11)
 IMAGE = RNG.standard_normal((2, 6, 5))
@@ -166,7 +166,35 @@ def test_the_gradient_of_a_unit(unit, channel):
         return maps[:, row, column].sum() if channel is None else maps[channel, row, column]
 
     (expected,) = central_differences(value, [IMAGE])
-    np.testing.assert_allclose(unit_gradient(model, IMAGE, "1", unit, channel), expected, rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(unit_field(model, IMAGE, "1", unit, channel).gradient, expected, rtol=1e-6, atol=1e-9)
+
+
+def test_the_field_of_a_unit_holds_its_gradient_and_is_no_larger():
+    """Weights that are all 1, without a ReLU: every pixel of the field has a gradient."""
+    model = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.AvgPool2d(2), nn.Conv2d(2, 1, 3, padding=1))
+    for parameter in model.parameters():
+        parameter.data = np.ones(parameter.shape)
+    for unit in [(0, 0), (2, 3), (5, 4), None]:
+        found = unit_field(model, np.zeros((12, 10)), unit=unit)
+        rows, columns = np.nonzero(found.gradient[0])
+        assert found.rows == (rows.min(), rows.max())
+        assert found.columns == (columns.min(), columns.max())
+        assert len(rows) == (rows.max() - rows.min() + 1) * (columns.max() - columns.min() + 1)
+        assert found.size == (8, 8)  # 3 + (2 - 1) + 2 * (3 - 1)
+        assert found.unit == (unit or (3, 2))
+
+
+def test_a_unit_that_does_not_hang_on_the_image():
+    class Constant(nn.Module):
+        def __init__(self):
+            self.values = nn.Parameter(np.ones((1, 2, 3, 3)))
+
+        def forward(self, x):
+            return self.values + 1
+
+    found = unit_field(Constant(), IMAGE)
+    assert not found.gradient.any()
+    assert found.rows is found.columns is found.size is None
 
 
 def test_nothing_changes_in_the_model():
@@ -178,7 +206,7 @@ def test_nothing_changes_in_the_model():
         saliency_map(model, IMAGE)
         class_activation_map(model, IMAGE)
         class_activation_map(model, IMAGE, method="cam")
-        assert unit_gradient(model, IMAGE, "4").any()
+        assert unit_field(model, IMAGE, "4").gradient.any()
     assert all(module.training for module in model.modules())
     for name, parameter in model.named_parameters():
         assert (parameter.grad is None) == (gradients[name] is None) == name.startswith("0.")
@@ -246,5 +274,5 @@ def test_cam_wants_the_maps_from_a_module():
     ],
 )
 def test_what_the_gradient_of_a_unit_refuses(options, text):
-    with pytest.raises(ValueError, match=f"^unit_gradient: .*{text}"):
-        unit_gradient(network(), IMAGE, **options)
+    with pytest.raises(ValueError, match=f"^unit_field: .*{text}"):
+        unit_field(network(), IMAGE, **options)

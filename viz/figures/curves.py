@@ -212,8 +212,10 @@ def _log_scale(axes: Any) -> None:
     drawn = np.concatenate([np.asarray(line.get_ydata(), float) for line in axes.lines])
     known = drawn[np.isfinite(drawn)]
     if known.size and known.min() > 0:
-        from matplotlib.ticker import LogFormatter
+        from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
         axes.set_yscale("log")
-        axes.yaxis.set_major_formatter(LogFormatter())
-        axes.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(1.5, 0.4)))
+        is_narrow = known.max() < 100 * known.min()
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if is_narrow else (1,)))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())

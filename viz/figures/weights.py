@@ -53,7 +53,8 @@ def filters(weight: Any, columns: int = 8) -> Any:
         mosaic[top : top + height, left : left + width] = planes[f, c]
     tile = min(0.8, max(14 / max(rows, columns), 0.15))
     step = tile / max(height, width)
-    figure = new_figure(max(step * mosaic.shape[1], 2.4) + 1.4, max(step * mosaic.shape[0], 1.2) + 0.5)
+    height_drawn = max(step * mosaic.shape[0], 1.2)
+    figure = new_figure(max(step * mosaic.shape[1], 2.4) + 1.2, height_drawn + 0.5)
     axes = figure.subplots()
     limit = float(np.nanmax(np.abs(planes))) or 1.0
     drawn = axes.imshow(mosaic, cmap=DIVERGING, vmin=-limit, vmax=limit, interpolation="nearest")
@@ -76,7 +77,7 @@ def filters(weight: Any, columns: int = 8) -> Any:
         axes.set_xticks([c * (width + 1) + (width + 1) / 2 for c in range(0, channels, every[1])])
         axes.set_xticklabels(range(1, channels + 1, every[1]))
         axes.set_xlabel("input channel")
-    figure.colorbar(drawn, ax=axes, label="weight")
+    figure.colorbar(drawn, ax=axes, label="weight", aspect=height_drawn / 0.15)
     return figure
 
 
@@ -153,6 +154,7 @@ def _histogram(axes: Any, values: Any, bins: int, colour: str, zeros: bool = Fal
     axes.set_ylabel("count", fontsize=SMALL)
     axes.tick_params(labelsize=SMALL - 1)
     axes.locator_params(axis="y", nbins=3, integer=True)
+    axes.locator_params(axis="x", nbins=6)
 
 
 def _size(shape: tuple[int, ...]) -> str:

@@ -10,7 +10,6 @@ from typing import Any, Protocol
 import numpy as np
 
 from tinygrad_cnn.nn.module import Module
-from tinygrad_cnn.tensor import Tensor
 from tinygrad_cnn.viz.command_line.output import check_ending, finish, let_print_anything
 from tinygrad_cnn.viz.command_line.scripts import Script, inputs_of, running, split_target
 from tinygrad_cnn.viz.dot import draw
@@ -93,9 +92,9 @@ def _inputs(found: Any, name: str, script: Script, options: Options) -> Any:
     return None
 
 
-def _walked_back(found: Any, inputs: Any) -> list[Tensor]:
+def _walked_back(found: Any, inputs: Any) -> list[Any]:
     """The tensor, or what the model computes, after a backward walk from the sum of its elements."""
-    outputs = list(trace(found, inputs, "draw").outputs) if isinstance(found, Module) else roots_of(found, "draw")
+    outputs: list[Any] = [*trace(found, inputs, "draw").outputs] if inputs is not None else roots_of(found, "draw")
     for z in outputs:
         z.backward(np.ones(z.shape, z.dtype), retain_graph=True)
     return outputs

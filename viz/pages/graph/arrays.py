@@ -82,7 +82,7 @@ def describe(array: Any, cells: int = 2500) -> dict[str, Any]:
     if numbers.grid(array) is not None:
         found["grid"] = _pairs(_plane(array))
     elif array.size:
-        found["excerpt"] = _pairs(_plane(array)[: numbers.GRID, : numbers.GRID])
+        found["excerpt"] = _pairs(_plane(np.squeeze(array))[: numbers.GRID, : numbers.GRID])
     if array.size < 2:
         return found
     if (about := _statistics(flat)) is not None:
@@ -91,7 +91,7 @@ def describe(array: Any, cells: int = 2500) -> dict[str, Any]:
         if (histogram := _histogram(flat)) is not None:
             found["histogram"] = histogram
         if "grid" not in found:
-            found["map"] = _map(array, cells)
+            found["map"] = _map(np.squeeze(array), cells)
     return found
 
 
@@ -141,8 +141,9 @@ def _histogram(flat: Any) -> dict[str, Any] | None:
 
 
 def _map(array: Any, cells: int) -> dict[str, Any]:
-    """The first planes as one byte for each cell: 127 is 0, 0 and 254 are the largest magnitude, 255 is not finite.
+    """The first planes of an array without axes of size 1, as one byte for each cell.
 
+    127 is 0, 0 and 254 are the largest magnitude, 255 is not finite.
     A plane of more rows or columns is shown by the means of blocks.
     """
     planes = array.reshape(1, 1, -1) if array.ndim < 2 else array.reshape(-1, *array.shape[-2:])

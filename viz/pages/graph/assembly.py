@@ -218,7 +218,7 @@ def _container(container: scenes.Container) -> dict[str, Any]:
         **container.about,
         "in": container.parent,
         "level": container.level,
-        "heading": container.heading,
+        "heading": [container.heading, round(boxes.text_width(container.heading, "title"))],
         "box": [box.width, box.height],
         "texts": _texts(box),
     }

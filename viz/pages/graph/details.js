@@ -70,7 +70,8 @@ function advice() {
 function operationDetails(item, about, go) {
   const forward = data.forward.find((step) => step.item === item);
   const backward = data.backward.find((step) => step.item === item);
-  const ways = [forward ? forwardDetails(item, forward, go) : null, backward ? backwardDetails(item, backward, go) : null];
+  // While the reader steps through it, the way that the step takes; else both.
+  const way = steps.step?.item === item ? (steps.isBackward() ? "backward" : "forward") : "both";
   return [
     headed(about.title, "operation", "operation"),
     facts([
@@ -78,7 +79,8 @@ function operationDetails(item, about, go) {
       ["in module", moduleOf(item, go)],
       ["recorded at", about.line && make("code", {}, about.line)],
     ]),
-    backward && steps.isBackward() ? ways.reverse() : ways,
+    forward && way !== "backward" ? forwardDetails(item, forward, go) : null,
+    backward && way !== "forward" ? backwardDetails(item, backward, go) : null,
     backward ? null : advice(),
   ];
 }

@@ -12,7 +12,7 @@ const KEYS = [
 function helpDialog() {
   const close = make("button", {type: "button", onclick: () => dialog.close()}, "Close");
   const dialog = make("dialog", {id: "help", "aria-labelledby": "help-title"},
-    make("h2", {id: "help-title"}, "Keys and mouse"),
+    make("header", {}, make("h2", {id: "help-title"}, "Keys and mouse"), close),
     KEYS.map(([title, keys]) => [make("h3", {}, title), make("dl", {class: "keys"}, keys.map(([key, what]) =>
       [make("dt", {}, make("kbd", {}, key)), make("dd", {}, what)]))]),
     make("h3", {}, "Mouse and touch"),
@@ -23,7 +23,7 @@ function helpDialog() {
       ["result", "a result"], ["output", "what the page was made for"], ["operation", "an operation"],
       ["container", "a folded module"]].map(([kind, what]) => make("li", {}, make("span", {class: `swatch ${kind}`}), what))),
     make("p", {class: "faint"}, data.by ? `Laid out by ${data.by === "dot" ? "Graphviz" : "Graphviz in pygraphviz"}.`
-      : "Laid out by the library itself, since no Graphviz was found."), close);
+      : "Laid out by the library itself, since no Graphviz was found."));
   return dialog;
 }
 

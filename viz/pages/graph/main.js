@@ -10,7 +10,7 @@ const picture = new Picture({
   onSelect: (item) => select(item),
   onToggle: (item) => toggle(item),
   onHover: (item) => hover(item),
-  onFocus: (item) => select(item),
+  onFocus: (item) => item !== state.selected && select(item),
 });
 const zoomButtons = make("div", {id: "zoom", class: "screen-only"}, [["+", "Zoom in (+)", () => view.zoom(1.35, undefined, true)],
   ["−", "Zoom out (−)", () => view.zoom(1 / 1.35, undefined, true)], ["fit", "Fit (0)", () => view.fit()]]
@@ -68,11 +68,9 @@ function change(action, still = null) {
   const done = () => {
     refresh();
     decorate();
-    if (still === null) view.fit();
-    else {
-      if (hadFocus) picture.element(shown(still))?.focus({preventScroll: true});
-      view.reveal(still);
-    }
+    if (hadFocus && still !== null) picture.element(shown(still))?.focus({preventScroll: true});
+    if (still === null || view.hasRoom()) view.fit(true, true);
+    else view.reveal(still);
     document.documentElement.dataset.changed = Math.round(performance.now() - start);
   };
   view.stop();
@@ -248,7 +246,7 @@ steps.listeners.push(() => {
     setCurrent(shown(step.item));
     mark();
     panel.replaceChildren(detailsOf(step.item, go));
-    if (!isSeen(shown(step.item))) view.reveal(shown(step.item));
+    if (view.isFar || !isSeen(shown(step.item))) view.reveal(shown(step.item));
   }
   paintSteps(picture);
 });
@@ -260,7 +258,6 @@ function isSeen(item) {
   return x > 30 && y > 30 && x < width - 30 && y < height - 30;
 }
 
-stage.addEventListener("click", (event) => event.target === picture.svg && select(null));
 // The colours of little pictures are set when they are painted.
 new MutationObserver(() => showAgain()).observe(document.documentElement, {attributeFilter: ["data-theme"]});
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => showAgain());

@@ -25,7 +25,8 @@ function gridElement(rows, name) {
     make("tr", {}, row.map((pair) => make("td", {}, numberElement(pair)))))));
 }
 
-function excerptElement({shape, excerpt, size}) {
+function excerptElement({shape: whole, excerpt, size}) {
+  const shape = whole.filter((n) => n > 1);
   const rows = shape.length > 1 ? `${excerpt.length} × ${excerpt[0].length}` : `${excerpt[0].length}`;
   const plane = shape.length > 2 ? ` of plane [${shape.slice(0, -2).map(() => 0).join(", ")}]` : "";
   return make("details", {class: "excerpt"},

@@ -17,6 +17,7 @@ class Picture {
     this.moving = draw("g", {id: "moving"}, ...Object.values(this.layers));
     this.svg = draw("svg", {id: "picture", role: "group"},
       draw("defs", {}, arrow("arrow"), arrow("arrow-lit"), arrow("arrow-back")), this.moving);
+    this.listen();
   }
 
   /** Show a composition; what is in it for the first time is made, and what is no longer in it is hidden. */
@@ -71,8 +72,6 @@ class Picture {
     const element = draw("g", {class: `box ${kind}${about.output ? " output" : ""}`, "data-item": item, tabindex: -1,
       role: isContainer(item) ? "button" : "img", "aria-label": spokenName(item),
       "aria-expanded": isContainer(item) ? "false" : null}, second, shape, texts);
-    this.listen(element, item);
-    if (isContainer(item)) element.addEventListener("dblclick", (event) => event.preventDefault());
     this.layers.boxes.append(element);
     return {own: element, parts: [element]};
   }
@@ -80,13 +79,11 @@ class Picture {
   makeFrame(item) {
     const rect = draw("rect", {rx: 9});
     const sign = draw("path", {class: "sign", d: "M-4 -2 L0 3 L4 -2"});
-    const text = draw("text", {x: 24, y: 19}, items[item].heading);
+    const text = draw("text", {x: 24, y: 19}, items[item].heading[0]);
     const heading = draw("g", {class: "heading", "data-item": item, tabindex: -1, role: "button", "aria-expanded": "true",
-      "aria-label": `${titleOf(item)}, open`}, draw("rect", {class: "ground", width: 10, height: 28, rx: 9}),
+      "aria-label": `${titleOf(item)}, open`}, draw("rect", {class: "ground", width: items[item].heading[1] + 36, height: 28, rx: 9}),
       draw("g", {transform: "translate(13 14)"}, sign), text);
     const frame = draw("g", {class: "frame", "data-item": item}, rect);
-    this.listen(heading, item);
-    frame.addEventListener("click", () => this.actions.onSelect(item));
     this.layers.frames.append(frame);
     this.layers.headings.append(heading);
     return {own: {rect, heading}, parts: [frame, heading]};
@@ -97,11 +94,6 @@ class Picture {
     for (const [name, value] of Object.entries({x: left, y: top, width, height})) set(rect, name, value.toFixed(1));
     set(heading, "transform", `translate(${left.toFixed(1)} ${top.toFixed(1)})`);
     heading.style.opacity = share < 1 ? share : "";
-    if (!heading.measured) {
-      const text = heading.lastChild;
-      heading.measured = Math.min(text.getComputedTextLength() || 60, width - 30);
-      heading.firstChild.setAttribute("width", (heading.measured + 34).toFixed(0));
-    }
   }
 
   makeCurve(key, curve) {
@@ -119,15 +111,22 @@ class Picture {
     return element;
   }
 
-  listen(element, item) {
-    element.addEventListener("click", (event) => {
-      event.stopPropagation();
-      if (isContainer(item)) this.actions.onToggle(item);
+  /** One listener for all boxes, for thousands of them take time to make. */
+  listen() {
+    const itemAt = (event) => {
+      const found = event.target.closest?.("[data-item]");
+      return found ? Number(found.dataset.item) : null;
+    };
+    this.svg.addEventListener("click", (event) => {
+      const item = itemAt(event), isFrame = Boolean(event.target.closest(".frame"));
+      if (item !== null && isContainer(item) && !isFrame) this.actions.onToggle(item);
       else this.actions.onSelect(item);
     });
-    element.addEventListener("pointerenter", (event) => event.pointerType === "mouse" && this.actions.onHover(item));
-    element.addEventListener("pointerleave", () => this.actions.onHover(null));
-    element.addEventListener("focus", () => this.actions.onFocus(item));
+    this.svg.addEventListener("pointerover", (event) => {
+      if (event.pointerType === "mouse") this.actions.onHover(event.target.closest(".frame") ? null : itemAt(event));
+    });
+    this.svg.addEventListener("pointerleave", () => this.actions.onHover(null));
+    this.svg.addEventListener("focusin", (event) => this.actions.onFocus(itemAt(event)));
   }
 
   /** The element that stands for an item which is seen, or null. */

@@ -143,7 +143,7 @@ class Tree:
     @staticmethod
     def _frame(container: Container, direction: str) -> Frame:
         frame = _FRAMES[direction]
-        width = max(container.box.width, boxes.text_width(container.heading) + 44)
+        width = max(container.box.width, boxes.text_width(container.heading, "title") + 44)
         return Frame(frame.left, frame.top, frame.right, frame.bottom, width, container.box.height)
 
     def _add_calls(self, graph: Graph) -> None:

@@ -27,7 +27,6 @@ class View {
   apply() {
     set(this.picture.moving, "transform", `translate(${this.x.toFixed(2)} ${this.y.toFixed(2)}) scale(${this.scale.toFixed(4)})`);
     this.picture.svg.classList.toggle("far", this.scale < 0.3);
-    this.onChange?.();
   }
 
   set(scale, x, y) {
@@ -76,12 +75,23 @@ class View {
     else this.set(scale, x, y);
   }
 
+  /** Whether the whole picture has room in the window at this scale. */
+  hasRoom() {
+    const {width, height} = this.size, whole = this.picture.composition;
+    return whole.width * this.scale <= width && whole.height * this.scale <= height;
+  }
+
+  /** Whether boxes are too small to be read. */
+  get isFar() {
+    return this.scale < 0.4;
+  }
+
   /** Move as little as it takes to have an item well in the window, and zoom in where it can't be read. */
   reveal(item) {
     const box = this.picture.place(item);
     if (!box) return;
     const {width, height} = this.size, margin = 40;
-    const scale = this.scale < 0.4 ? READABLE : this.scale;
+    const scale = this.isFar ? READABLE : this.scale;
     const share = scale / this.scale;
     let x = width / 2 - (width / 2 - this.x) * share, y = height / 2 - (height / 2 - this.y) * share;
     const inside = (offset, center, length, room) => {

@@ -8,7 +8,8 @@ Kinds differ by colour and by border, so that they stay apart in grey and for co
     output    what was drawn: green, double border
 
 Each call of a module is a frame around what it recorded; repeated blocks are one frame with "×12", and what is folded
-is a box with a side. Highlighted nodes and edges are thick and dark red, and all the others pale: that too stays apart in grey.
+is a box with a side. Highlighted nodes and edges are thick and dark red, and all the others pale: that too stays apart
+in grey.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from tinygrad_cnn.viz.budget import fit
 from tinygrad_cnn.viz.drawing import drawing_class
 from tinygrad_cnn.viz.graph import FoldedNode, Graph, TensorNode, describe, roots_of, tensor_ids
 from tinygrad_cnn.viz.looks import Numbers
+from tinygrad_cnn.viz.numbers import shortened
 from tinygrad_cnn.viz.tracing import trace
 
 if TYPE_CHECKING:
@@ -121,7 +123,8 @@ def draw(
         if inputs is not None:
             raise TypeError(f"draw: inputs are for a module but got them with {type(what).__name__}")
         roots, data = roots_of(what, "draw"), ()
-    chosen = [highlight] if isinstance(highlight, Variable | Node) else list(highlight)
+    is_one = isinstance(highlight, Variable | Node) or not isinstance(highlight, Iterable)
+    chosen = [highlight] if is_one else list(highlight)
     graph = describe(roots, "draw", data)
     bold = _ids_of(chosen, roots)
     bold |= _operations_between(graph, bold)
@@ -133,10 +136,11 @@ def draw(
 def _check(direction: str, depth: int | None, budget: int | None) -> None:
     if direction not in DIRECTIONS:
         raise ValueError(f"draw: direction must be one of {', '.join(DIRECTIONS)} but is {direction!r}")
-    if depth is not None and depth < 0:
-        raise ValueError(f"draw: depth must be 0 or more but is {depth}")
-    if budget is not None and budget < 1:
-        raise ValueError(f"draw: budget must be 1 or more, or None, but is {budget}")
+    for name, value, least in (("depth", depth, 0), ("budget", budget, 1)):
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
+            raise TypeError(f"draw: {name} must be an integer or None but is {value!r}")
+        if value is not None and value < least:
+            raise ValueError(f"draw: {name} must be {least} or more, or None, but is {value}")
 
 
 def _ids_of(chosen: list[Variable | Node], roots: list[Variable]) -> set[str]:
@@ -182,7 +186,7 @@ def digraph(
         raise ModuleNotFoundError("draw: the Python package graphviz is not installed; pip install graphviz") from error
     text = {"fontname": _FONT, "fontsize": "10", "fontcolor": labels.INK}
     picture = drawing_class()(
-        nohtml(labels.plain(name.replace("\\", "_"))),
+        nohtml(labels.plain(shortened(name.replace("\\", "_"), labels.LONGEST))),
         graph_attr={"rankdir": direction, "bgcolor": "white", "nodesep": "0.22", "ranksep": "0.35", "pad": "0.15"},
         node_attr={**text, "margin": "0.06,0.03", "height": "0", "width": "0"},
         edge_attr={**text, "fontsize": "9", "fontcolor": labels.GREY, "color": "#52606d", "arrowsize": "0.6"},

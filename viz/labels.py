@@ -17,6 +17,9 @@ from tinygrad_cnn.viz.graph import Missing
 INK, GREY, GRADIENT = "#1f2933", "#5f6b7a", "#a3195b"
 TILE = "#0000000e"
 
+LONGEST = 2000
+"""So many characters, each of which is at most 6 bytes long when escaped: Graphviz reads strings of up to 16,384."""
+
 _ABSENT = {Missing.NOT_COMPUTED: "–", Missing.NOT_KEPT: "not kept"}
 # What XML 1.0, so SVG, can't hold, and the control characters that it can.
 _UNPRINTABLE = re.compile("[^\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -42,13 +45,14 @@ def plain(text: str) -> str:
 
 
 def tooltip(lines: Iterable[str | None]) -> str:
-    r"""A tooltip of several lines; None and empty lines are left out.
+    r"""A tooltip of several lines, cut where it gets too long; None and empty lines are left out.
 
     >>> print(tooltip(["x\\y", None, "<leaf>"]))
     x\\\\y&#10;&lt;leaf&gt;
     """
+    text = numbers.shortened("\n".join(printable(line) for line in lines if line), LONGEST)
     # Graphviz reads the escapes of a tooltip twice.
-    return "&#10;".join(plain(line).replace("\\\\", "\\\\\\\\") for line in lines if line)
+    return "&#10;".join(plain(line).replace("\\\\", "\\\\\\\\") for line in text.split("\n"))
 
 
 def bold(text: str) -> str:

@@ -22,9 +22,9 @@ _STYLES = {
     "result": {"style": "rounded,filled", "fillcolor": "#ffffff", "color": "#7b8794", "penwidth": "1"},
     "operation": {"style": "filled", "fillcolor": "#e8e4f3", "color": "#5b4a8a", "penwidth": "1"},
     "output": {"fillcolor": "#d3f0e0", "color": "#00704a", "penwidth": "1.6", "peripheries": "2"},
-    "call": {"style": "filled", "fillcolor": "#dde3ea", "color": "#3e4c59", "penwidth": "1.2", "shape": "box3d"},
-    "chain": {"style": "filled", "fillcolor": "#e8e4f3", "color": "#5b4a8a", "penwidth": "1.2", "shape": "box3d"},
-    "stage": {"style": "filled", "fillcolor": "#e8e4f3", "color": "#5b4a8a", "penwidth": "1.2", "shape": "box3d"},
+    "call": {"style": "filled", "fillcolor": "#dde3ea", "color": "#3e4c59", "penwidth": "1.2", "shape": "box"},
+    "chain": {"style": "filled", "fillcolor": "#e8e4f3", "color": "#5b4a8a", "penwidth": "1.2", "shape": "box"},
+    "stage": {"style": "filled", "fillcolor": "#e8e4f3", "color": "#5b4a8a", "penwidth": "1.2", "shape": "box"},
 }
 
 # Frames in frames get darker, down to the last of these.
@@ -125,7 +125,7 @@ def folded(node: FoldedNode) -> dict[str, str]:
     listed = [f"{title} ×{count}" if count > 1 else title for title, count in node.contents]
     amounts = []
     if node.kind == "call":
-        title = _title(node, None)
+        title = _title(node)
         amounts += [_count(node.operations, "operation")] if node.operations > 1 else []
     else:
         title = node.title
@@ -152,9 +152,9 @@ def folded(node: FoldedNode) -> dict[str, str]:
     }
 
 
-def frame(group: Group, level: int, last: str = "") -> dict[str, str]:
+def frame(group: Group, level: int) -> dict[str, str]:
     """The frame around the call of a module, or around what is repeated."""
-    title = labels.bold(_title(group, last or None))
+    title = labels.bold(_title(group))
     amount = _count(group.parameters, "parameter") if group.parameters else ""
     amount += " each" if amount and group.times > 1 else ""
     arguments = numbers.shortened(labels.printable(group.arguments), LONGEST_NAME)
@@ -163,7 +163,7 @@ def frame(group: Group, level: int, last: str = "") -> dict[str, str]:
     return {
         "label": f'<<table border="0" cellspacing="0" cellpadding="1">{"".join(lines)}</table>>',
         "labeljust": "l",
-        "tooltip": labels.tooltip([_title(group, last or None), group.path and f"module {group.path}", group.arguments]),
+        "tooltip": labels.tooltip([_title(group), group.path and f"module {group.path}", group.arguments]),
         "class": "repeated module" if group.times > 1 else "module",
         "style": "rounded,filled",
         "fillcolor": _GROUNDS[min(level, len(_GROUNDS) - 1)],
@@ -177,10 +177,13 @@ def faded_frame(attributes: dict[str, str]) -> dict[str, str]:
     return {**faded(attributes), "penwidth": "0.7"}
 
 
-def _title(group: Group | FoldedNode, last: str | None) -> str:
+def _title(group: Group | FoldedNode) -> str:
     """What a call or a repetition is called: its name, or those of the first and the last, and its class."""
-    name = group.name if not last or last == group.name else f"{group.name} … {last}"
-    title = ": ".join(filter(None, (name, group.title)))
+    first, last, kind = (
+        numbers.shortened(labels.printable(text), LONGEST_NAME) for text in (group.name, group.last, group.title)
+    )
+    name = first if last in ("", first) else f"{first} … {last}"
+    title = ": ".join(filter(None, (name, kind)))
     title += f" (call {group.turn})" if group.turn > 1 else ""
     return f"{title} ×{group.times:,}".strip() if group.times > 1 else title
 

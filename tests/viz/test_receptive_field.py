@@ -434,6 +434,19 @@ def test_more_fields(name):
     check(function, image(1, 2, 5, 6), axes, gradient=False)
 
 
+def test_tokens_have_a_size_and_no_stride():
+    """Rows and columns along one axis, as a transformer takes them; cut into an image again they have their pace."""
+    tokens = chain(conv(2, stride=2), lambda x: x.reshape((1, 2, 6)).transpose((0, 2, 1)))
+    axes = check(chain(tokens, lambda x: tg.layer_norm(x, 2)), image(1, 2, 4, 6), axes=1, gradient=False)
+    assert [(axis.size, axis.stride, axis.start, axis.is_whole) for axis in axes] == [(2, None, None, False)] * 2
+
+
+def test_fields_of_very_many_different_units_are_given_up(monkeypatch):
+    monkeypatch.setattr("tinygrad_cnn.viz.receptive_field.fields.MOST_BOUNDS", 20)
+    pairs = lambda x: x.reshape((1, 2, 9, 1)) * x.reshape((1, 2, 1, 9))  # noqa: E731
+    assert field_of(pairs, image(1, 2, 3, 3))[0] is None
+
+
 def test_patches_have_a_stride():
     axes = check(MORE["patches"][0], image(1, 2, 4, 6), 2)
     assert [(axis.size, axis.stride, axis.start) for axis in axes] == [(2, 2, 0)] * 2

@@ -24,6 +24,9 @@ from tinygrad_cnn.viz.receptive_field.rules import RULES
 from tinygrad_cnn.viz.receptive_field.steps import Step
 from tinygrad_cnn.viz.receptive_field.windows import NOTHING
 
+MOST_BOUNDS = 1 << 23
+"""Where the fields of more units than this differ, as those of all pairs of pixels may, they are given up."""
+
 
 @dataclass(frozen=True, slots=True)
 class AxisField:
@@ -118,9 +121,9 @@ def _of_input(ndim: int, sizes: Sequence[int]) -> tuple[Seen, ...]:
     seen = []
     for axis, size in enumerate(sizes, 2):
         shape = [1] * ndim
-        first = np.zeros(shape, dtype=np.int64)
+        first = np.zeros(shape, dtype=np.int32)
         shape[axis] = size
-        pixels = np.arange(size).reshape(shape)
+        pixels = np.arange(size, dtype=np.int32).reshape(shape)
         seen.append(Seen(Bounds(pixels, pixels), Pattern(axis, 1, 1, Bounds(first, first))))
     return tuple(seen)
 
@@ -136,21 +139,35 @@ def _of_result(node: Node, views: Mapping[Node, tuple[Seen, ...] | None], count:
     for i in range(count):
         each = tuple(view[i] if view else None for view in operands)
         seen = rule(Step(node.options, shapes, node.shape, each))
-        if seen is None:
+        if seen is None or seen.exact.low.size > MOST_BOUNDS:
             return None
         found.append(seen)
     return tuple(found)
 
 
 def _described(shape: tuple[int, ...], view: Sequence[Seen], sizes: Sequence[int]) -> ReceptiveField:
-    return ReceptiveField(tuple(map(_axis_field, view, sizes)), shape, tuple(view))
+    axes = []
+    for seen, size in zip(view, sizes, strict=True):
+        others = [other for other in view if other is not seen]
+        axes.append(_axis_field(seen, size, others))
+    return ReceptiveField(tuple(axes), shape, tuple(view))
 
 
-def _axis_field(seen: Seen, size: int) -> AxisField:
+def _axis_field(seen: Seen, size: int, others: Sequence[Seen]) -> AxisField:
     pattern, exact = seen.pattern, seen.exact
+    if pattern is not None and any(_varies(other.exact, pattern.axis) for other in others):
+        # Rows and columns lie along one axis, as tokens do: it has no pace in either.
+        return AxisField(seen.largest, None, None, False)
     if pattern is None:
         is_whole = seen.size is None and (exact.low == 0).all() and (exact.high == size - 1).all()
         return AxisField(seen.largest, None, None, bool(is_whole))
     start = int(pattern.bounds.low.take(0, pattern.axis).min())
     stride = abs(Fraction(pattern.advance, pattern.period))
     return AxisField(seen.largest, stride, start if start < NOTHING else None, False)
+
+
+def _varies(bounds: Bounds, axis: int) -> bool:
+    """Whether units along an axis see different pixels, besides those that see none."""
+    sees = bounds.low < NOTHING
+    first, last = np.where(sees, bounds.low, NOTHING), np.where(sees, bounds.low, -NOTHING)
+    return bool((first.min(axis=axis) < last.max(axis=axis)).any())

@@ -33,7 +33,8 @@ def concatenation(step: Step) -> Seen:
     """Tensors side by side, some of which may see nothing."""
     axis = step.options["axis"]
     like = step.dependent[0][0]
-    nothing = Bounds(np.full((1,) * len(step.shape), NOTHING), np.full((1,) * len(step.shape), -NOTHING))
+    one = np.ones((1,) * len(step.shape), dtype=np.int32)
+    nothing = Bounds(one * NOTHING, one * -NOTHING)
     blank = Seen(nothing, like.pattern and replace(like.pattern, bounds=nothing))
     parts = [blank if seen is None else seen for seen in step.operands]
     return side_by_side(parts, axis, [shape[axis] for shape in step.shapes])

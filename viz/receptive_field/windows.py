@@ -12,7 +12,7 @@ from tinygrad_cnn.primitives.adaptive_pool import bounds
 
 Array = Any
 
-NOTHING = 1 << 40
+NOTHING = 1 << 29
 """The first pixel of a unit that sees none; its last one is -NOTHING, so that a hull with it changes nothing."""
 
 

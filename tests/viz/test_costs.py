@@ -38,6 +38,12 @@ class Counting:
     __hash__ = None
 
 
+def named(case):
+    """The name of a case, the same in every process."""
+    function, *rest = case
+    return f"{function.__name__}-{rest}"
+
+
 def counting(shape):
     array = np.empty(shape, dtype=object)
     for i in np.ndindex(*shape):
@@ -72,7 +78,7 @@ PRODUCTS = [
 ]
 
 
-@pytest.mark.parametrize("case", PRODUCTS, ids=str)
+@pytest.mark.parametrize("case", PRODUCTS, ids=named)
 def test_products(case):
     function, *shapes = case
     assert recorded(function, *shapes) == counted(function, *shapes) > 0
@@ -91,7 +97,7 @@ CONVOLUTIONS = [
 ]
 
 
-@pytest.mark.parametrize("case", CONVOLUTIONS, ids=str)
+@pytest.mark.parametrize("case", CONVOLUTIONS, ids=named)
 def test_convolutions(case):
     """One product for every output, input channel of its group and kernel entry, in loops over all of them."""
     operation, x, weight, options = case

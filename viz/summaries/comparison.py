@@ -72,7 +72,7 @@ _PROPERTIES: dict[str, Callable[[Summary], str]] = {
     "multiply-adds": lambda found: count(found.multiply_adds),
     "non-linearities": lambda found: count(found.nonlinearities),
     "kept for backward": lambda found: size_of(found.kept_bytes),
-    "a training step, about": lambda found: size_of(found.training_bytes),
+    "a training step holds": lambda found: size_of(found.training_bytes),
 }
 
 
@@ -98,16 +98,16 @@ def compare(first: Module, second: Module, inputs: Any, names: Sequence[str] | N
     >>> print(compare(one, two, (1, 16, 28, 28), names=("one 5x5", "two 3x3")))
     one 5x5 and two 3x3, input (1, 16, 28, 28)
     <BLANKLINE>
-    property                     one 5x5       two 3x3
-    --------------------------------------------------
-    receptive field                    5             5
-    output stride                      1             1
-    output                  (16, 28, 28)  (16, 28, 28)
-    parameters                     6,416         4,640
-    multiply-adds              5,017,600     3,612,672
-    non-linearities                    1             2
-    kept for backward            50.2 kB        100 kB
-    a training step, about        152 kB        188 kB
-    --------------------------------------------------
+    property                    one 5x5       two 3x3
+    -------------------------------------------------
+    receptive field                   5             5
+    output stride                     1             1
+    output                 (16, 28, 28)  (16, 28, 28)
+    parameters                    6,416         4,640
+    multiply-adds             5,017,600     3,612,672
+    non-linearities                   1             2
+    kept for backward           50.2 kB        100 kB
+    a training step holds        152 kB        188 kB
+    -------------------------------------------------
     """
     return Comparison.of(summary(first, inputs), summary(second, inputs), names)

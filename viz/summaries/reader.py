@@ -63,7 +63,8 @@ def summary(model: Module, inputs: Any, depth: int | None = None) -> Summary:
     ------------------------------------------------------------------------
     608 parameters, 470,400 multiply-adds, 1 non-linearity
     memory: parameters 2.43 kB, activations 56.4 kB, kept for backward 26.7 kB; a
-      training step about 43.8 kB with gradients, without the optimiser's state
+      training step holds 43.8 kB with gradients; working space and the optimiser's
+      state come on top
     >>> found["pool"].field.of(0, 13)  # the first and the last row, the first and the last column of the image
     ((0, 5), (26, 31))
     """

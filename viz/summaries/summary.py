@@ -123,11 +123,12 @@ class Summary:
 
     @property
     def training_bytes(self) -> int:
-        """An estimate of the memory that a training step holds on to: parameters, their gradients, the inputs and what
-        the backward walk needs.
+        """The memory that a training step holds on to after its forward pass and until the update: parameters, their
+        gradients, the inputs and what the backward walk needs.
 
-        An optimiser's state comes on top (as much as the gradients for each moment: momentum one, Adam two), and for
-        a while the gradients of activations and the working space of an operation.
+        It is an estimate: dropout and batch statistics are those of evaluation. An optimiser's state comes on top (as
+        much as the gradients for each moment: momentum one, Adam two), and for a while the gradients of activations and
+        the working space of an operation, which for large convolutions of small images can be as much again.
         """
         return self.parameter_bytes + self.gradient_bytes + self.input_bytes + self.kept_bytes
 

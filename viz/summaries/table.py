@@ -115,8 +115,8 @@ def _totals(summary: Summary) -> list[str]:
     )
     memory = (
         f"memory{batch}: parameters {size_of(summary.parameter_bytes)}, activations "
-        f"{size_of(summary.activation_bytes)}, kept for backward {size_of(summary.kept_bytes)}; a training step about "
-        f"{size_of(summary.training_bytes)} with gradients, without the optimiser's state"
+        f"{size_of(summary.activation_bytes)}, kept for backward {size_of(summary.kept_bytes)}; a training step holds "
+        f"{size_of(summary.training_bytes)} with gradients; working space and the optimiser's state come on top"
     )
     reused = ["(n): parameters that an earlier row has counted"] if any(row.reused for row in summary.rows) else []
     return [numbers, memory, *reused, *summary.notes]

@@ -7,7 +7,6 @@ import numpy as np
 
 import tinygrad_cnn as tg
 from tinygrad_cnn import nn
-from tinygrad_cnn.viz.summaries import compare
 
 C = 16  # channels
 
@@ -39,7 +38,7 @@ def show(seen):
 
 def main():
     one, two = networks()
-    comparison = compare(one, two, (1, C, 9, 9), names=("one 5x5", "two 3x3"))
+    comparison = tg.viz.compare(one, two, (1, C, 9, 9), names=("one 5x5", "two 3x3"))
     print(comparison)
     print("\nWhat the pixel in the middle sees, by the gradient; the same for both:\n")
     show(pixels_seen(two, 4, 4))

@@ -122,7 +122,7 @@ function foldBack(model, g, padded, dx) {
     ...repeated.map((entry) => ({writes: [write(entry)], frames: []}))];
 }
 
-function convolutionDK(model, g, {f, c}) {
+function convolutionDK(model, g, {f, k: c}) {
   const [images, channels] = shapeOf(model.x);
   const [filters, perGroup] = shapeOf(model.weight);
   const channel = Math.floor(f / (filters / model.groups)) * perGroup + c;

@@ -99,7 +99,7 @@ function maximumLine(cell, terms, winners) {
 }
 
 function explainSource(sweep, cell) {
-  const about = cell.kind === "data" ? [] : [make("p", {class: "faint"}, capital(tooltip(cell)))];
+  const about = cell.kind === "data" ? [] : [make("p", {class: "faint"}, `${capital(tooltip(cell))}.`)];
   if (!cell.name) return [make("h3", {}, cell.kind === "beyond" ? "\u2014" : "0"), ...about];
   const uses = usesOf(sweep, cell);
   const heading = make("h3", {}, nameElement(cell.name), " = ", make("b", {}, shortText(cell.value, 6)));
@@ -117,11 +117,11 @@ function explainSource(sweep, cell) {
     isEditable(cell) ? make("p", {class: "faint screen-only"}, "Enter or a double click changes it.") : null].filter(Boolean);
 }
 
-const capital = (text) => text[0].toUpperCase() + text.slice(1) + ".";
+const capital = (text) => text[0].toUpperCase() + text.slice(1);
 
 /** What a step of a scattering sweep adds where. */
 function explainStep(step) {
-  if (!step.at) return [make("h3", {}, capital(step.words))];
+  if (!step.at) return [make("h3", {}, `${capital(step.words)}.`)];
   const heading = make("h3", {}, nameElement(step.at.name), " = ", make("b", {}, shortText(step.at.value, 6)),
     ` goes to ${plural(step.writes.length, "cell")}`);
   const columns = step.columns ?? Math.min(step.writes.length, 8);

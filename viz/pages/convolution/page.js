@@ -72,7 +72,7 @@ function buildSweep() {
   parts.formula.textContent = sweep.formula;
   parts.words.textContent = sweep.words;
   parts.stage.replaceChildren(stageElement(sweep, view.slice));
-  view.show ??= parts.stage.firstChild.dataset.size === "tiny" ? "shades" : "numbers";
+  view.show ??= parts.stage.firstChild.dataset.scale === "tiny" ? "shades" : "numbers";
   parts.stage.dataset.show = view.show;
   showChoices();
   // A sweep is entered at its first window; how a scattering one begins is the step before that.
@@ -171,7 +171,7 @@ function showFocus(pointed) {
     markStep(sweep, step);
     const isOne = step.writes.length === 1 && !(sweep.isScatter || step.words);
     explained = isOne ? explainTarget(sweep, step.writes[0].cell, view.position)
-      : sweep.isScatter ? explainStep(step) : [make("h3", {}, capital(sentence(sweep, step)))];
+      : sweep.isScatter ? explainStep(step) : [make("h3", {}, `${capital(sentence(sweep, step))}.`)];
   }
   parts.explanation.replaceChildren(...explained);
 }
@@ -259,7 +259,9 @@ function listen() {
   });
   explanation.addEventListener("pointerleave", () => { if (sweep) clearPair(sweep); });
   // A button that was clicked with a pointer lets go of the keys: Space shall play, whatever was clicked last.
-  document.addEventListener("click", (event) => { if (event.detail) event.target.closest?.("button")?.blur(); });
+  document.addEventListener("click", (event) => {
+    if (event.detail && document.activeElement?.matches("button")) document.activeElement.blur();
+  });
   document.addEventListener("keydown", (event) => {
     if (!sweep || editing || event.defaultPrevented) return;
     const {target} = event;

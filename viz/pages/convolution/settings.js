@@ -34,7 +34,7 @@ function settingsForm(model, kernels, changed) {
     return field(input, () => { input.value = get(); }, () => {
       const value = Number(input.value);
       if (input.value === "" || !Number.isInteger(value) || value < low || value > high) {
-        return `${capital(name)} ${`must be a whole number from ${low} to ${high}, but is ${input.value || "empty"}.`}`.replace("..", "");
+        return `${capital(name)} must be a whole number from ${low} to ${high}, but is ${input.value || "empty"}.`;
       }
       return set(value);
     });
@@ -75,7 +75,7 @@ function settingsForm(model, kernels, changed) {
     make("div", {class: "sides"}, make("span", {}, "top", side("top", 0, 0)), make("span", {}, "bottom", side("bottom", 0, 1)),
       make("span", {}, "left", side("left", 1, 0)), make("span", {}, "right", side("right", 1, 1))),
     group("Border", "convolution", make("span", {class: "stacked"},
-      choice("padding mode", Object.keys(MODES).map((mode) => [mode, capital(mode).slice(0, -1)]), () => model.mode,
+      choice("padding mode", Object.keys(MODES).map((mode) => [mode, capital(mode)]), () => model.mode,
         (value) => { model.mode = value; }), sample)),
     group("Added", "transposed", pairOf(both("output padding", 0, model.limits.side, "outputPadding"))),
     group("Ties", "max", choice("ties", [["first", "First winner"], ["split", "Split evenly"]], () => model.ties,

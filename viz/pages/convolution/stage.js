@@ -29,7 +29,7 @@ function stageSize(sweep, shown) {
   const tall = Math.max(total(shown.map(({a, b}) => Math.max(a.rows, b?.rows ?? 0))), ...sweep.targets.map((grid) => grid.rows));
   const largest = Math.max(most, ...sweep.grids.map((grid) => grid.rows));
   return {
-    "data-size": largest <= 9 ? "large" : largest <= 14 ? "medium" : largest <= 20 ? "small" : "tiny",
+    "data-scale": largest <= 9 ? "large" : largest <= 14 ? "medium" : largest <= 20 ? "small" : "tiny",
     style: `--most: ${most}; --in-row: ${row}; --tall: ${tall}; --stacked: ${shown.length}`,
   };
 }

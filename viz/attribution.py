@@ -278,8 +278,8 @@ def _maps(calls: list[ModuleCall], layer: str | None) -> ModuleCall:
     if layer is not None:
         return _maps_of(calls, layer, "class_activation_map")
     for call in reversed(calls):
-        if _has_maps(call) and call.output.shape[2] * call.output.shape[3] > 1:
-            return call
+        if _has_maps(call) and _is_wide(call):
+            return _innermost(calls, call)
     raise ValueError("class_activation_map: expected a model with a module that returns maps (1, K, h, w) but got none")
 
 
@@ -303,8 +303,13 @@ def _pooled_maps(calls: list[ModuleCall], output: Any, layer: str | None, target
         if _has_maps(call) and call.output.shape[:2] == means.shape and (layer or _is_wide(call)):
             pooled = call.output.numpy().mean(axis=(2, 3))
             if np.allclose(pooled, means, rtol=1e-4, atol=1e-6 * float(np.abs(means).max())):
-                return call, linear.module.weight.numpy()[target]
+                return call if layer else _innermost(calls, call), linear.module.weight.numpy()[target]
     raise ValueError(refusal if layer is None else f"{refusal}; {layer!r} doesn't give the maps that are pooled")
+
+
+def _innermost(calls: list[ModuleCall], call: ModuleCall) -> ModuleCall:
+    """The call that made an output which others only handed on, as `Sequential` hands on its last module's."""
+    return next(inner for inner in calls if inner.output is call.output)
 
 
 def _is_wide(call: ModuleCall) -> bool:

@@ -69,7 +69,7 @@ def confusion_matrix(
     missing = _note("never predicted", counts.sum(axis=0), names), _note("no examples", totals[:, 0], names)
     axes.set_xlabel("\n".join(["predicted", *filter(None, missing)]))
     axes.set_ylabel("true")
-    figure.colorbar(drawn, ax=axes, label="% of the row", shrink=0.8)
+    figure.colorbar(drawn, ax=axes, label="% of the row", shrink=0.8, aspect=4 * side)
     return figure
 
 
@@ -93,7 +93,7 @@ def misclassified(
 
     >>> figure = misclassified(np.zeros((3, 8, 8)), [0, 1, 1], [[2.0, 0.0], [0.0, 0.0], [3.0, 0.0]])
     >>> [axes.get_title() for axes in figure.axes]
-    ['0, not 1\\n95 %, not 5 %', '0, not 1\\n50 %, not 50 %']
+    ['taken for 0, 95 %\\nis 1, 5 %', 'taken for 0, 50 %\\nis 1, 50 %']
     """
     pixels = numbers(images, "misclassified", "images")
     if pixels.ndim not in (3, 4) or not pixels.size:
@@ -107,13 +107,13 @@ def misclassified(
     count = min(len(found), limit)
     used = max(min(columns, count), 3)
     rows = max(ceil(count / used), 1)
-    figure = new_figure(1.6 * used + 0.2, 2.05 * rows + 0.5)
+    figure = new_figure(1.6 * used + 0.2, 2.05 * rows + 0.5 if count else 0.6)
     grid = figure.subplots(rows, used, squeeze=False).ravel()
     for axes, i in zip(grid, range(count), strict=False):
         show_image(axes, pixels[found.indices[i]])
         true, said = names[found.labels[i]], names[found.predictions[i]]
         sure, rest = 100 * found.confidences[i], 100 * found.probabilities_of_labels[i]
-        axes.set_title(f"{said}, not {true}\n{_percent(sure)} %, not {_percent(rest)} %", fontsize=SMALL)
+        axes.set_title(f"taken for {said}, {_percent(sure)} %\nis {true}, {_percent(rest)} %", fontsize=SMALL)
     for axes in grid[count:]:
         axes.remove()
     first = f", the surest {count}" if count < len(found) else ""

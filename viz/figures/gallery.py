@@ -91,15 +91,17 @@ def filtered(image: Any, kernel: Any, padding_mode: str = "replicate", *, flip: 
     left, middle, right = figure.subplots(1, 3, width_ratios=(3, 1.6, 3))
     show_photograph(left, pixels)
     left.set_title("The picture")
-    shown = weights[::-1, ::-1] if flip else weights
-    limit = float(np.abs(weights).max()) or 1.0
+    written = np.array(named.weight) if named else weights
+    shown = written[::-1, ::-1] if flip else written
+    limit = float(np.abs(shown).max()) or 1.0
     show(middle, shown, cmap=DIVERGING, vmin=-limit, vmax=limit)
     for (i, j), value in np.ndenumerate(shown):
         colour = "white" if abs(value) > 0.6 * limit else "black"
-        size = 13 - 1.5 * max(shown.shape)
-        text = number(float(value), 3)
-        middle.text(j, i, text, ha="center", va="center", color=colour, fontsize=max(size, 5))
+        size = max(14 - 1.2 * max(shown.shape), 5)
+        middle.text(j, i, number(float(value), 3), ha="center", va="center", color=colour, fontsize=size)
     middle.set_title((named.title if named else "The kernel") + (", turned" if flip else ""))
+    if named and named.divisor != 1:
+        middle.set_xlabel(f"divided by {number(named.divisor)}", fontsize=SMALL)
     drawn = _show_result(right, pixels, weights, padding_mode, flip)
     right.set_title("Their convolution" if flip else "Their cross-correlation")
     if drawn is None:

@@ -61,14 +61,18 @@ def saliency(
         raise ValueError(f"saliency: expected a list of methods but got {methods!r}")
     chosen = _predicted(model, image) if target is None else target
     maps = [saliency_map(model, image, chosen, method, **options) for method in methods]
-    figure = new_figure(2.9 * (len(maps) + 1), 3.2 * _ratio(image) + 0.5)
-    panels = figure.subplots(1, len(maps) + 1)
+    count = len(maps) + 1
+    figure = new_figure(2.7 * count, 2.7 * _ratio(image) + 1.1)
+    panels, bars = figure.subplots(2, count, height_ratios=(2.6 * _ratio(image), 0.1))
     show_image(panels[0], image)
     panels[0].set_title("The image")
-    for axes, method, values in zip(panels[1:], methods, maps, strict=True):
+    bars[0].set_axis_off()
+    for axes, bar, method, values in zip(panels[1:], bars[1:], methods, maps, strict=True):
         drawn = show(axes, values, **scale(values))
         axes.set_title(_TITLES[method])
-        figure.colorbar(drawn, ax=axes, location="bottom", shrink=0.9).ax.tick_params(labelsize=SMALL - 1)
+        figure.colorbar(drawn, cax=bar, orientation="horizontal")
+        bar.tick_params(labelsize=SMALL)
+        bar.locator_params(axis="x", nbins=4)
     figure.suptitle(f"What the score of class {_name(chosen, classes, 'saliency')} hangs on", fontsize=11)
     return figure
 
@@ -109,14 +113,14 @@ def class_activation(
     colours = scale(found.values)
     # A cell covers its share of the image: the extent puts it there.
     extent = (-0.5, width - 0.5, height - 0.5, -0.5)
-    show(plain, found.values, extent=extent, interpolation="nearest", **colours)
+    drawn = show(plain, found.values, extent=extent, interpolation="nearest", **colours)
     size = "×".join(map(str, found.values.shape))
     plain.set_title(f"{'CAM' if method == 'cam' else 'Grad-CAM'} of layer {found.layer!r}, {size}")
     show_image(overlay, _in_grey(image))
-    drawn = show(overlay, found.values, extent=extent, interpolation="bilinear", alpha=0.6, **colours)
+    strength = np.clip(np.abs(found.values) / colours["vmax"], 0, 1)  # no evidence leaves the image as it is
+    show(overlay, found.values, extent=extent, interpolation="bilinear", alpha=0.75 * strength, **colours)
     overlay.set_title("Over the image")
-    bar = figure.colorbar(drawn, ax=[original, plain, overlay], shrink=0.8, label="evidence")
-    bar.solids.set_alpha(1)
+    figure.colorbar(drawn, ax=[original, plain, overlay], shrink=0.8, label="evidence")
     figure.suptitle(f"Evidence for class {_name(found.target, classes, 'class_activation')}", fontsize=11)
     return figure
 

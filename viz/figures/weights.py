@@ -60,7 +60,7 @@ def filters(weight: Any, columns: int = 8) -> Any:
     drawn = axes.imshow(mosaic, cmap=DIVERGING, vmin=-limit, vmax=limit, interpolation="nearest")
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0, labelsize=SMALL)
-    axes.set(xticks=[], yticks=[], title=f"{count} filters of {_size(planes.shape[1:])}")
+    axes.set(xticks=[], yticks=[], title=f"{count} filter{'s' * (count > 1)} of {_size(planes.shape[1:])}")
     frame = {"fill": False, "edgecolor": "0.6", "linewidth": 0.5}
     if len(corners) <= 400:
         from matplotlib.patches import Rectangle

@@ -198,7 +198,8 @@ def _node(node: Any, box: boxes.Box, parent: int, arrays: Arrays) -> dict[str, A
         }
     else:
         found |= {"kind": "folded", **_about(node)}
-    return {name: value for name, value in found.items() if value not in (None, "", [], False)}
+    # What is not there is left out; the number 0 is the first array.
+    return {name: value for name, value in found.items() if value is not False and value not in (None, "", [])}
 
 
 def _about(node: Any) -> dict[str, Any]:

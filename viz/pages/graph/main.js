@@ -267,6 +267,7 @@ function showAgain() {
 }
 
 refresh();
+view.measure();
 view.fit(false, true);
 decorate();
 select(null);

@@ -194,12 +194,19 @@ function paintSent(picture, step) {
   for (const {line, all} of byLine.values()) {
     const texts = all.map((sent) => `${(sent.named ?? sent.formula ?? "").split(" = ")[0]} ${inShort(sent.array)}`.trim());
     const [x, y] = beforeEnd(line.points, Infinity);
-    const text = draw("text", {"text-anchor": "middle", y: 4}, texts.join(" and "));
+    const words = texts.join(" and "), width = textWidth(words) + 16;
     const pill = draw("g", {class: "pill", "data-operands": all.map(({operand}) => operand).join(" "),
       "data-values": all.map((sent) => numberIn(sent.array)?.[1] ?? "").join(" "),
-      transform: `translate(${x.toFixed(1)} ${y.toFixed(1)})`}, text);
+      transform: `translate(${x.toFixed(1)} ${y.toFixed(1)})`},
+      draw("rect", {x: -width / 2, y: -10, width, height: 20, rx: 10}), draw("text", {"text-anchor": "middle", y: 4}, words));
     picture.layers.labels.append(pill);
-    const width = text.getComputedTextLength() + 14;
-    pill.prepend(draw("rect", {x: -width / 2, y: -10, width, height: 20, rx: 10}));
   }
+}
+
+const ruler = make("canvas").getContext("2d");
+
+/** How wide a text is on an edge, without laying out the page. */
+function textWidth(text) {
+  ruler.font = 'bold 11px "Helvetica Neue", Helvetica, Arial, "Liberation Sans", sans-serif';
+  return ruler.measureText(text).width;
 }

@@ -17,11 +17,17 @@ class View {
     for (const name of ["pointerup", "pointercancel"]) stage.addEventListener(name, (event) => this.up(event));
     // A drag that ends on a box is no click on it.
     stage.addEventListener("click", (event) => this.wasDragged && event.stopPropagation(), true);
-    new ResizeObserver(() => this.isFitted && this.fit(false)).observe(stage);
+    // To ask for the size later would make the browser lay out everything that has changed.
+    this.size = {width: 0, height: 0};
+    new ResizeObserver(([{contentRect: {width, height}}]) => {
+      this.size = {width, height};
+      if (this.isFitted) this.fit(false);
+    }).observe(stage);
   }
 
-  get size() {
-    return {width: this.stage.clientWidth, height: this.stage.clientHeight};
+  /** Ask for the size once, when the window is first shown. */
+  measure() {
+    this.size = {width: this.stage.clientWidth, height: this.stage.clientHeight};
   }
 
   apply() {

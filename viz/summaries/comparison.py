@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tinygrad_cnn.nn.module import Module
+from tinygrad_cnn.viz.labels import printable
 from tinygrad_cnn.viz.summaries.reader import summary
 from tinygrad_cnn.viz.summaries.summary import Summary
 from tinygrad_cnn.viz.summaries.table import field_text, stride_text
@@ -33,7 +34,7 @@ class Comparison:
             names = (a, b) if a != b else (f"{a} 1", f"{b} 2")
         elif isinstance(names, str) or len(names) != 2:
             raise ValueError(f"compare: expected a name for each of 2 models but got {names!r}")
-        return Comparison((str(names[0]), str(names[1])), (first, second))
+        return Comparison((printable(str(names[0])), printable(str(names[1]))), (first, second))
 
     def to_table(self) -> Table:
         """A line for each property, a column for each model."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from tinygrad_cnn.viz.labels import printable
 from tinygrad_cnn.viz.receptive_field import AxisField, ReceptiveField
 from tinygrad_cnn.viz.tables import Column, Line, Table, count, short, size_of
 
@@ -46,7 +47,7 @@ def table(summary: Summary, channels_last: bool, batch: bool, exact: bool) -> Ta
             cells += [field_text(row.field, row.depends), stride_text(row.field, row.depends)]
         cells += [size_of(row.activation_bytes), size_of(row.kept_bytes)]
         lines.append(Line(_name(row), *_remark(row), tuple(cells), row.level, row.kind == "group"))
-    return Table(_title(summary), tuple(columns), tuple(lines), tuple(_totals(summary)))
+    return Table(printable(_title(summary)), tuple(columns), tuple(lines), tuple(_totals(summary)))
 
 
 def _title(summary: Summary) -> str:
@@ -58,19 +59,15 @@ def _title(summary: Summary) -> str:
 
 
 def _name(row: Row) -> str:
-    return _one_line(row.name) + (f", call {row.turn}" if row.turn > 1 else "")
+    return printable(row.name) + (f", call {row.turn}" if row.turn > 1 else "")
 
 
 def _remark(row: Row) -> tuple[str, str]:
     """What a row is, and details that a narrow table goes without."""
-    arguments = _one_line(row.arguments)
+    arguments = printable(row.arguments)
     if row.kind == "operation":
         return "", arguments
-    return row.layer if row.layer != row.name else "", f"({arguments})" if arguments else ""
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    return printable(row.layer) if row.layer != row.name else "", f"({arguments})" if arguments else ""
 
 
 def parameters(row: Row, number: Callable[[int], str] = count) -> str:
@@ -119,4 +116,4 @@ def _totals(summary: Summary) -> list[str]:
         f"{size_of(summary.training_bytes)} with gradients; working space and the optimiser's state come on top"
     )
     reused = ["(n): parameters that an earlier row has counted"] if any(row.reused for row in summary.rows) else []
-    return [numbers, memory, *reused, *summary.notes]
+    return [numbers, memory, *reused, *map(printable, summary.notes)]

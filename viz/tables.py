@@ -197,6 +197,7 @@ def _fitting(line: Line, width: int) -> str:
         text = _title(line, with_detail=False)
     if _columns(text) <= width:
         return text
+    text = text[: 2 * width]  # a letter and an accent to each column
     while _columns(text) > width - 1:
         text = text[:-1]
     return f"{text.rstrip()}…"

@@ -296,14 +296,15 @@ def _pooled_maps(calls: list[ModuleCall], output: Any, layer: str | None, target
     linear = next((call for call in reversed(calls) if isinstance(call.module, Linear)), None)
     if linear is None or not np.array_equal(linear.output.numpy(), output.numpy()):
         raise ValueError(refusal)
-    means = linear.inputs[0].numpy()
+    last: Any = linear.module
+    means, weights = linear.inputs[0].numpy(), last.weight.numpy()[target]
     for call in reversed(calls[: calls.index(linear)]):
         if layer is not None and call.name != layer:
             continue
         if _has_maps(call) and call.output.shape[:2] == means.shape and (layer or _is_wide(call)):
             pooled = call.output.numpy().mean(axis=(2, 3))
             if np.allclose(pooled, means, rtol=1e-4, atol=1e-6 * float(np.abs(means).max())):
-                return call if layer else _innermost(calls, call), linear.module.weight.numpy()[target]
+                return call if layer else _innermost(calls, call), weights
     raise ValueError(refusal if layer is None else f"{refusal}; {layer!r} doesn't give the maps that are pooled")
 
 

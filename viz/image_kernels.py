@@ -51,14 +51,13 @@ class ImageKernel:
             raise ValueError(f"ImageKernel: expected a divisor other than 0 but {self.name!r} has {self.divisor}")
 
     @property
-    def array(self) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    def array(self) -> Any:
         """The weights divided by the divisor, (kH, kW) in float64.
 
         >>> KERNELS["box_blur"].array.sum().item()
         1.0
         """
-        array: Any = np.array(self.weight, dtype=np.float64) / self.divisor
-        return array
+        return np.array(self.weight, dtype=np.float64) / self.divisor
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -91,7 +91,7 @@ def padding_modes(image: Any = None, kernel_size: int = 31) -> Any:
     for column, mode in enumerate(MODES):
         padded, blurred, even = grid[:, column]
         show_photograph(padded, tg.pad(pixels, pad_width, mode))
-        frame = {"fill": False, "edgecolor": "#E69F00", "linewidth": 1.2}
+        frame: dict[str, Any] = {"fill": False, "edgecolor": "#E69F00", "linewidth": 1.2}
         padded.add_patch(Rectangle((border - 0.5, border - 0.5), width, height, **frame))
         padded.set_title(mode, fontsize=10)
         show_photograph(blurred, _box_blur(pixels, kernel_size, mode))

@@ -31,7 +31,7 @@ SMALL = 8
 _METADATA: dict[str, dict[str, Any]] = {".svg": {"Date": None}, ".png": {}, ".pdf": {"CreationDate": None}}
 
 
-def new_figure(width: float, height: float, layout: str | None = "constrained") -> Any:
+def new_figure(width: float, height: float, layout: Any = "constrained") -> Any:
     """An empty `matplotlib.figure.Figure` of so many inches.
 
     Raises:

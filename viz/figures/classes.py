@@ -131,6 +131,6 @@ def _percent(value: float) -> str:
 
 
 def _note(what: str, totals: Any, names: Sequence[str]) -> str:
-    missing = [names[i] for i in np.flatnonzero(totals == 0)]
+    missing = [name for name, total in zip(names, totals, strict=True) if not total]
     more = f" and {len(missing) - 8} more" if len(missing) > 8 else ""
     return f"{what}: {', '.join(missing[:8])}{more}" if missing else ""

@@ -176,8 +176,8 @@ def _is_nested(values: Any) -> bool:
 def _steps(values: Any, epochs: int | None) -> tuple[Any, Any]:
     """Where each step stands, the last one of epoch e at e, or at its number where there are no epochs; its loss."""
     if _is_nested(values):
-        places = [epoch + np.arange(1, len(steps) + 1) / len(steps) for epoch, steps in enumerate(values) if len(steps)]
-        return np.concatenate(places), np.concatenate([np.asarray(steps, float) for steps in values if len(steps)])
+        within = [epoch + np.arange(1, len(steps) + 1) / len(steps) for epoch, steps in enumerate(values) if len(steps)]
+        return np.concatenate(within), np.concatenate([np.asarray(steps, float) for steps in values if len(steps)])
     places = np.arange(1, len(values) + 1)
     return places * (epochs / len(values)) if epochs else places, values
 

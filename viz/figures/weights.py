@@ -61,7 +61,7 @@ def filters(weight: Any, columns: int = 8) -> Any:
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0, labelsize=SMALL)
     axes.set(xticks=[], yticks=[], title=f"{count} filter{'s' * (count > 1)} of {_size(planes.shape[1:])}")
-    frame = {"fill": False, "edgecolor": "0.6", "linewidth": 0.5}
+    frame: dict[str, Any] = {"fill": False, "edgecolor": "0.6", "linewidth": 0.5}
     if len(corners) <= 400:
         from matplotlib.patches import Rectangle
 

@@ -37,9 +37,12 @@ def main(folder="."):
     k = tg.tensor(np.arange(4.0).reshape(1, 1, 2, 2), requires_grad=True, name="K")
     z = tg.conv2d(x, k)
     z.name = "z"
+
+    # The scalar graph of a convolution, the paths from L to X22 in bold.
     graph = tg.verify.scalar_graph(z)
     print(graph.formula("X22"))  # the sum over all paths from L to X22
     print(tg.viz.render(graph.draw(highlight="X22"), Path(folder) / "scalar_graph.svg"))
+
     return report
 
 

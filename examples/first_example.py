@@ -26,8 +26,10 @@ def main(folder="."):
     report = tg.verify.conv2d_formulas(x, k, b, z.grad)  # dX, dK and dB against the lecture's formulas, exactly
     print(report)
 
+    # The graph with every value and every gradient.
     graph = tg.viz.draw(loss, values=True, gradients=True)
     print(tg.viz.render(graph, Path(folder) / "first_example.svg"))
+
     return report.passed
 
 

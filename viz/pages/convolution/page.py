@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinygrad_cnn import backend
-from tinygrad_cnn.primitives.arguments import check_ties, per_axis, reach_of
+from tinygrad_cnn.primitives.arguments import check_ties, padding_pairs, per_axis, reach_of
 from tinygrad_cnn.primitives.avgpool import avg_pool2d
 from tinygrad_cnn.primitives.conv2d import conv2d, convolve2d
 from tinygrad_cnn.primitives.conv_transpose import conv_transpose2d
@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from os import PathLike
 
 LIMITS = {"side": 32, "kernel": 11, "reach": 24, "plane": 64, "planes": 8}
-"""What still can be read on a page: sides of the input and the kernel, how far a window reaches, sides of any plane that
-is shown (the padded input, the output), and images, channels and filters."""
+"""What still can be read on a page: sides of the input and the kernel, how far a window reaches, sides of any plane
+that is shown (the padded input, the output), and images, channels and filters."""
 
 OPERATIONS: dict[str, Callable[..., Any]] = {
     "conv2d": conv2d, "convolve2d": convolve2d, "conv_transpose2d": conv_transpose2d, "max_pool2d": max_pool2d,
@@ -87,7 +87,7 @@ def convolution_page(
     path: str | PathLike[str] | None = None,
     title: str | None = None,
 ) -> Page:
-    """A page on which a convolution or a pooling works step by step, forward and backward, and every number can be changed.
+    """A page on which a convolution or a pooling works step by step, forward and backward, with numbers to change.
 
     Forward, the window slides over the input with its border and fills the output cell by cell, the products written
     out. Backward (lecture 14; Deep Learning, section 9.5), with dZ = dL/dZ:
@@ -157,10 +157,10 @@ def convolution_page(
         "count_include_pad": count_include_pad, "ties": ties,
     }  # fmt: skip
     check_ties(operation, ties)
+    _check_planes(operation, x.shape[2:], kernel, steps, gaps, padding)
     own = {name: value for name, value in options.items() if operation in _OWN_OPTIONS[name][1]}
     z = OPERATIONS[operation](*operands, stride=steps, padding=padding, dilation=gaps, **own)
     pairs = padding if isinstance(padding, str) else _pairs(padding)
-    _check_planes(operation, x.shape[2:], z.shape[2:], pairs)
     data = {
         "title": operation if title is None else title,
         "operation": operation, "x": _plain(x), "weight": _plain(weight), "bias": _plain(bias),
@@ -170,15 +170,14 @@ def convolution_page(
         "ceilMode": bool(ceil_mode), "countIncludePad": bool(count_include_pad), "ties": ties,
         "kernels": [_gallery_entry(kernel) for kernel in KERNELS.values()], "limits": LIMITS,
     }  # fmt: skip
-    page = document(
-        data["title"], _BODY, ["convolution/page.css"], [f"convolution/{name}.js" for name in _SCRIPTS], data, height=860
-    )
+    scripts = [f"convolution/{name}.js" for name in _SCRIPTS]
+    page = document(data["title"], _BODY, ["convolution/page.css"], scripts, data, height=860)
     return page if path is None else page.write(path)
 
 
 def _check_options(operation: str, given: Mapping[str, Any]) -> None:
     for name, (silent, owners) in _OWN_OPTIONS.items():
-        if operation not in owners and given[name] is not silent and given[name] != silent:
+        if operation not in owners and not np.array_equal(given[name], silent):
             raise ValueError(
                 f"convolution_page: {name} is for {', '.join(owners)}, not for {operation}, but is {given[name]!r}"
             )
@@ -211,6 +210,11 @@ def _kernel(weight: Any, operation: str, channels: int) -> Any:
     if weight is None:
         raise ValueError(f"convolution_page: {operation} needs a weight, or the name of an image kernel, but got None")
     array = _exact(image_kernel(weight)) if isinstance(weight, str) else _numbers("weight", weight)
+    if not 2 <= array.ndim <= 4:
+        raise ValueError(
+            f"convolution_page: weight must be (kH, kW), (C, kH, kW), or as {operation} takes it, with four axes, but "
+            f"has shape {array.shape}"
+        )
     if array.ndim == 2:
         array = np.broadcast_to(array, (channels, *array.shape))
     if array.ndim == 3:
@@ -248,8 +252,8 @@ def _check_limits(operation: str, x: Any, weight: Any, kernel: tuple[int, ...], 
     if max(shape[2:]) > LIMITS["side"] or 0 in shape:
         side = LIMITS["side"]
         raise ValueError(
-            f"convolution_page: a page shows inputs of 1 x 1 to {side} x {side} pixels but x has shape {shape}; cut out "
-            f"a part, as x[..., :{side}, :{side}]"
+            f"convolution_page: a page shows inputs of 1 x 1 to {side} x {side} pixels but x has shape {shape}; cut "
+            f"out a part, as x[..., :{side}, :{side}]"
         )
     reach = reach_of(kernel, dilation)
     if max(kernel) > LIMITS["kernel"] or max(reach) > LIMITS["reach"]:
@@ -259,14 +263,22 @@ def _check_limits(operation: str, x: Any, weight: Any, kernel: tuple[int, ...], 
         )
 
 
-def _check_planes(operation: str, size: tuple[int, ...], out: tuple[int, ...], padding: Any) -> None:
-    padded = [*out] if isinstance(padding, str) else [n + sum(pair) for n, pair in zip(size, padding, strict=True)]
-    if operation == "conv_transpose2d" and not isinstance(padding, str):  # before padding is taken off
-        padded = [n + sum(pair) for n, pair in zip(out, padding, strict=True)]
-    if max(*padded, *out) > LIMITS["plane"]:
+def _check_planes(
+    operation: str, size: tuple[int, ...], kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...],
+    padding: Any,
+) -> None:  # fmt: skip
+    """Refuse planes that are too large before anything is computed on them."""
+    reach = reach_of(kernel, dilation)
+    if operation == "conv_transpose2d":  # before padding is taken off; "same" is a stride for each pixel
+        least = stride if padding == "same" else (0, 0)
+        each = [(n - 1) * s + max(r, m) for n, s, r, m in zip(size, stride, reach, least, strict=True)]
+    else:
+        pairs = padding_pairs(operation, padding, size, reach, stride)
+        each = [n + sum(pair) for n, pair in zip(size, pairs, strict=True)]
+    if max(each) > LIMITS["plane"]:
         raise ValueError(
-            f"convolution_page: a page shows planes of up to {LIMITS['plane']} pixels a side but with its padding {operation} "
-            f"has {max(*padded, *out)}"
+            f"convolution_page: a page shows planes of up to {LIMITS['plane']} pixels a side but with this padding and "
+            f"stride {operation} has {max(each)}"
         )
 
 

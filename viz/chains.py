@@ -64,7 +64,7 @@ def collapse_chains(graph: Graph, shortest: int = SHORTEST, keep: Collection[str
         if len(chain) >= shortest:
             inside = [id for each in chain for id in (*filter(is_own_number, sources[each]), each, *targets[each])]
             group = nodes[start].group
-            chains.append(FoldedNode(f"c{start}", "chain", "", "", "", "", 1, 1, (), 0, (), tuple(inside), group))
+            chains.append(FoldedNode(f"c{start}", "chain", "", "", "", "", 1, 1, "", (), 0, (), tuple(inside), group))
     return contract(graph, chains) if chains else graph
 
 

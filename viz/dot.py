@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from tinygrad_cnn.engine import Node, Variable
 from tinygrad_cnn.nn.module import Module
 from tinygrad_cnn.viz import labels, looks
-from tinygrad_cnn.viz.budget import fit
+from tinygrad_cnn.viz.budget import LARGE, fit
 from tinygrad_cnn.viz.drawing import drawing_class
 from tinygrad_cnn.viz.graph import FoldedNode, Graph, TensorNode, describe, roots_of, tensor_ids
 from tinygrad_cnn.viz.looks import Numbers
@@ -50,7 +50,7 @@ def draw(
     depth: int | None = None,
     roll: bool | None = None,
     highlight: Variable | Node | Iterable[Variable | Node] = (),
-    direction: str = "LR",
+    direction: str | None = None,
     name: str | None = None,
     budget: int | None = BUDGET,
 ) -> Digraph:
@@ -78,7 +78,8 @@ def draw(
             budget demands.
         highlight: tensors of the graph, or their nodes. They, the operations between them and the edges from one to the
             next are bold and stay visible, and everything else is pale.
-        direction: where the computation runs: "LR" to the right, "TB" down, "RL" to the left, "BT" up.
+        direction: where the computation runs: "LR" to the right, "TB" down, "RL" to the left, "BT" up; None for "LR",
+            or for "TB" with more than 100 nodes, which no screen is wide enough for.
         name: the name of the picture; None for "computation" or the class of the model.
         budget: the most nodes in the picture; None for any number.
 
@@ -87,8 +88,8 @@ def draw(
         same text in every run. Its `graph` is the description that was drawn, and its `note` the line below.
 
     Raises:
-        TypeError: neither tensors nor a module, or a module without an input.
-        ValueError: a tensor without a graph, one to highlight that is not in it, an unknown direction, a negative depth
+        TypeError: neither tensors nor a module, or an input that is neither a shape nor numbers.
+        ValueError: a tensor without a graph, a module without an input, a tensor with one, one to highlight that is not in it, an unknown direction, a negative depth
             or a budget below 1.
         ModuleNotFoundError: the package graphviz is missing.
 
@@ -114,14 +115,14 @@ def draw(
     if isinstance(what, Module):
         if inputs is None:
             title = type(what).__name__
-            raise TypeError(
-                f"draw: expected an input for {title}, or its shape, but got none; as in draw(model, (1, 3, 32, 32))"
+            raise ValueError(
+                f"draw: expected the input of {title}, or its shape as in draw(model, (1, 3, 32, 32)), but got none"
             )
         traced = trace(what, inputs, "draw")
         roots, data = list(traced.outputs), traced.inputs
     else:
         if inputs is not None:
-            raise TypeError(f"draw: inputs are for a module but got them with {type(what).__name__}")
+            raise ValueError(f"draw: expected inputs with a module alone but got them with {type(what).__name__}")
         roots, data = roots_of(what, "draw"), ()
     is_one = isinstance(highlight, Variable | Node) or not isinstance(highlight, Iterable)
     chosen = [highlight] if is_one else list(highlight)
@@ -133,8 +134,8 @@ def draw(
     return digraph(fitted.graph, Numbers(values, gradients, statistics), direction, title, bold, fitted.note)
 
 
-def _check(direction: str, depth: int | None, budget: int | None) -> None:
-    if direction not in DIRECTIONS:
+def _check(direction: str | None, depth: int | None, budget: int | None) -> None:
+    if direction is not None and direction not in DIRECTIONS:
         raise ValueError(f"draw: direction must be one of {', '.join(DIRECTIONS)} but is {direction!r}")
     for name, value, least in (("depth", depth, 0), ("budget", budget, 1)):
         if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
@@ -160,7 +161,7 @@ def _ids_of(chosen: list[Variable | Node], roots: list[Variable]) -> set[str]:
 def digraph(
     graph: Graph,
     numbers: Numbers = Numbers(),
-    direction: str = "LR",
+    direction: str | None = None,
     name: str = "computation",
     highlight: Collection[str] = (),
     note: str = "",
@@ -185,6 +186,7 @@ def digraph(
     except ImportError as error:
         raise ModuleNotFoundError("draw: the Python package graphviz is not installed; pip install graphviz") from error
     text = {"fontname": _FONT, "fontsize": "10", "fontcolor": labels.INK}
+    direction = direction or ("TB" if len(graph.nodes) > LARGE else "LR")
     picture = drawing_class()(
         nohtml(labels.plain(shortened(name.replace("\\", "_"), labels.LONGEST))),
         graph_attr={"rankdir": direction, "bgcolor": "white", "nodesep": "0.22", "ranksep": "0.35", "pad": "0.15"},
@@ -192,20 +194,64 @@ def digraph(
         edge_attr={**text, "fontsize": "9", "fontcolor": labels.GREY, "color": "#52606d", "arrowsize": "0.6"},
     )
     picture.graph, picture.note = graph, note
+    if graph.groups:
+        picture.graph_attr.update(text, newrank="true")
     if note:
         picture.graph_attr.update(text, label=labels.note(note), labelloc="b", labeljust="l")
-    elif graph.groups:
-        picture.graph_attr.update(text)
     bold = {*highlight, *_operations_between(graph, highlight)}
     _add_nodes(picture, graph, numbers, bold)
-    outputs = {node.id: len(node.outputs) for node in graph.nodes if isinstance(node, FoldedNode)}
+    _add_edges(picture, graph, bold)
+    _add_order(picture, graph)
+    shown = {node.id for node in graph.nodes}
+    for group in graph.groups:
+        for source, target in () if group.title else group.feeds:
+            if source in shown and target in shown:
+                picture.edge(source, target, **{**looks.feed(group), **(looks.FADED_EDGE if bold else {})})
+    return picture
+
+
+def _add_edges(picture: Digraph, graph: Graph, bold: Collection[str]) -> None:
+    nodes = {node.id: node for node in graph.nodes}
+    paths = {group.id: group.path for group in graph.groups}
+    is_large = len(graph.nodes) > LARGE or bool(picture.note)
     for edge in graph.edges:
-        attributes = looks.edge(edge, is_one_of_many=outputs.get(edge.source, 0) > 1)
+        source, operand, is_one_of_many = nodes[edge.source], "", False
+        if isinstance(source, FoldedNode):
+            is_one_of_many = len(source.outputs) > 1
+        elif isinstance(source, TensorNode) and source.group is not None:
+            operand = looks.short_name(source, paths[source.group])
+        attributes = looks.edge(edge, operand, is_one_of_many, is_large)
+        if graph.groups and not (isinstance(source, TensorNode) and source.kind != "result"):
+            attributes["weight"] = "4"  # so that what is computed runs straight on
         if bold:
             is_bold = edge.source in bold and edge.target in bold
             attributes = {**attributes, **(looks.BOLD_EDGE if is_bold else looks.FADED_EDGE)}
         picture.edge(edge.source, edge.target, **attributes)
-    return picture
+
+
+def _add_order(picture: Digraph, graph: Graph) -> None:
+    """Invisible edges that keep frames in a row: what lies in a frame stands behind what the frame is given last.
+
+    Without them a parameter stands beside the frame before, and the two frames one above the other, like stairs.
+    """
+    places = {node.id: i for i, node in enumerate(graph.nodes)}
+    nodes = {node.id: node for node in graph.nodes}
+    parents = {group.id: group.parent for group in graph.groups}
+    given: dict[str, str] = {}
+    for edge in graph.edges:
+        around = set()
+        id = nodes[edge.source].group
+        while id is not None:
+            around.add(id)
+            id = parents[id]
+        id = nodes[edge.target].group
+        while id is not None and id not in around:
+            if id not in given or places[given[id]] < places[edge.source]:
+                given[id] = edge.source
+            id = parents[id]
+    for node in graph.tensors:
+        if node.kind != "result" and node.group in given:
+            picture.edge(given[node.group], node.id, style="invis", weight="0")
 
 
 def _add_nodes(picture: Digraph, graph: Graph, numbers: Numbers, bold: Collection[str]) -> None:
@@ -226,6 +272,8 @@ def _add_nodes(picture: Digraph, graph: Graph, numbers: Numbers, bold: Collectio
             attributes = looks.folded(node)
         else:
             attributes = looks.operation(node, results.get(node.id))
+            if node.group is not None:
+                del attributes["ordering"]  # operands whose order counts have labels; where they stand, frames decide
         if bold:
             attributes = {**attributes, **looks.BOLD} if node.id in bold else looks.faded(attributes)
         frames[node.group].node(node.id, **attributes)

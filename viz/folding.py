@@ -72,6 +72,7 @@ def _call(group: Group, inside: Iterable[str]) -> FoldedNode:
         group.arguments,
         group.turn,
         group.times,
+        group.last,
         (),
         group.parameters,
         (),

@@ -101,7 +101,8 @@ class FoldedNode:
         path: as in `Group`.
         arguments: as in `Group`.
         turn: as in `Group`.
-        times: how many repetitions of the same structure it stands for.
+        times: as in `Group`.
+        last: as in `Group`.
         contents: the titles of its operations and how often each occurs, in the order of their first occurrence.
         parameters: the number of the parameters in it, as in `Group`.
         outputs: the tensors computed in it that are used outside of it.
@@ -117,6 +118,7 @@ class FoldedNode:
     arguments: str
     turn: int
     times: int
+    last: str
     contents: tuple[tuple[str, int], ...]
     parameters: int
     outputs: tuple[TensorNode, ...]

@@ -28,6 +28,7 @@ class Group:
         parameters: the number of the module's parameters that want a gradient, its submodules' too.
         times: how many calls of the same structure it stands for, one after the other.
         last: the name of the last of them.
+        feeds: what each of them hands to the next, as the ids of a result and of an operation that takes it.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Group:
     parameters: int
     times: int = 1
     last: str = ""
+    feeds: tuple[tuple[str, str], ...] = ()
 
 
 def groups_of(recorded: Sequence[Node]) -> tuple[tuple[Group, ...], dict[Node, str]]:

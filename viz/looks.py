@@ -68,7 +68,7 @@ def tensor(node: TensorNode, shown: Numbers, path: str = "") -> dict[str, str]:
     if node.is_number:
         headings = [labels.bold(labels.typeset(numbers.number(node.value)))]
     else:
-        name = labels.printable(_within(node.name or "", path))
+        name = labels.printable(short_name(node, path))
         headings = [labels.bold(numbers.shortened(name, LONGEST_NAME))] if name else []
         headings += [labels.colored(kind_and_type)] if kind_and_type else []
         headings += [labels.colored(numbers.shortened(remark, LONGEST_FORMULA)) for remark in node.remarks]
@@ -90,12 +90,14 @@ def tensor(node: TensorNode, shown: Numbers, path: str = "") -> dict[str, str]:
     }
 
 
-def _within(name: str, path: str) -> str:
-    """The rest of a name behind the parts of a path that it begins with.
+def short_name(node: TensorNode, path: str) -> str:
+    """The name without the parts that the frame around it, of this path, says already.
 
-    >>> _within("blocks.0.conv1.weight", "blocks.0.conv1"), _within("weight", "conv1")
-    ('weight', 'weight')
+    >>> node = TensorNode("t0", "leaf", False, "blocks.0.conv1.weight", (8, 1, 3, 3), "float32", None, None)
+    >>> short_name(node, "blocks.0.conv1"), short_name(node, "blocks.0"), short_name(node, "")
+    ('weight', 'conv1.weight', 'blocks.0.conv1.weight')
     """
+    name = node.name or ""
     parts, around = name.split("."), path.split(".")
     for n in range(min(len(parts) - 1, len(around)), 0, -1):
         if parts[:n] == around[-n:]:
@@ -130,10 +132,11 @@ def folded(node: FoldedNode) -> dict[str, str]:
     else:
         title = node.title
     amounts += [_count(node.parameters, "parameter")] if node.parameters else []
-    lines = [numbers.shortened(labels.printable(node.arguments), LONGEST_NAME)]
+    heading, below = _heading(node, title)
+    lines = [below]
     if node.kind != "call" and node.operations > 1:
         lines += _wrapped(listed)
-    lines.append(" · ".join(amounts))
+    lines.append(" · ".join(amounts) + (" each" if amounts and node.times > 1 else ""))
     shapes = list(dict.fromkeys(_shape(output) for output in node.outputs))
     lines.append("→ " + ", ".join(shapes) if 0 < len(shapes) < MOST_LINES else "")
     about = [
@@ -145,7 +148,7 @@ def folded(node: FoldedNode) -> dict[str, str]:
         *(f"gives {_shape(output)}" + (f", {output.name}" if output.name else "") for output in node.outputs),
     ]
     return {
-        "label": labels.table([labels.bold(title), *(labels.colored(line) for line in lines if line)]),
+        "label": labels.table([heading, *(labels.colored(line) for line in lines if line)]),
         "tooltip": labels.tooltip(about),
         "class": f"folded {node.kind}",
         **_STYLES[node.kind],
@@ -154,15 +157,15 @@ def folded(node: FoldedNode) -> dict[str, str]:
 
 def frame(group: Group, level: int) -> dict[str, str]:
     """The frame around the call of a module, or around what is repeated."""
-    title = labels.bold(_title(group))
+    title, below = _heading(group, _title(group))
     amount = _count(group.parameters, "parameter") if group.parameters else ""
     amount += " each" if amount and group.times > 1 else ""
-    arguments = numbers.shortened(labels.printable(group.arguments), LONGEST_NAME)
-    about = " · ".join(filter(None, (arguments, amount)))
+    about = " · ".join(filter(None, (below, amount)))
     lines = [f'<tr><td align="left">{line}</td></tr>' for line in (title, about and labels.colored(about)) if line]
     return {
         "label": f'<<table border="0" cellspacing="0" cellpadding="1">{"".join(lines)}</table>>',
         "labeljust": "l",
+        "labelloc": "t",
         "tooltip": labels.tooltip([_title(group), group.path and f"module {group.path}", group.arguments]),
         "class": "repeated module" if group.times > 1 else "module",
         "style": "rounded,filled",
@@ -177,6 +180,15 @@ def faded_frame(attributes: dict[str, str]) -> dict[str, str]:
     return {**faded(attributes), "penwidth": "0.7"}
 
 
+def _heading(group: Group | FoldedNode, title: str) -> tuple[str, str]:
+    """A title with the arguments behind it, and the arguments for the next line where they are too long for that."""
+    arguments = labels.printable(group.arguments)
+    if not arguments or len(title) + len(arguments) > LONGEST_LINE:
+        return labels.bold(title), numbers.shortened(arguments, LONGEST_NAME)
+    times = f" ×{group.times:,}" if group.times > 1 else ""
+    return f"{labels.bold(title.removesuffix(times))}{labels.colored(f'({arguments})')}{labels.bold(times) if times else ''}", ""
+
+
 def _title(group: Group | FoldedNode) -> str:
     """What a call or a repetition is called: its name, or those of the first and the last, and its class."""
     first, last, kind = (
@@ -188,16 +200,31 @@ def _title(group: Group | FoldedNode) -> str:
     return f"{title} ×{group.times:,}".strip() if group.times > 1 else title
 
 
-def edge(edge: Edge, is_one_of_many: bool = False) -> dict[str, str]:
-    """An edge; with the shape of its tensor where its source sends out different ones."""
+def edge(edge: Edge, operand: str = "", is_one_of_many: bool = False, is_large: bool = False) -> dict[str, str]:
+    """An edge, labelled with what its operation calls the operand, unless a parameter's box says so.
+
+    Args:
+        edge: the edge.
+        operand: the name that stands on the box that it leaves.
+        is_one_of_many: whether what it leaves sends out several tensors, so that it says the shape of this one.
+        is_large: whether it is one of a large picture. Labels are then at its ends, where they cost no place, since
+            Graphviz takes ten times as long for others.
+    """
     end = "" if edge.label_at == "middle" else edge.label_at
-    text = edge.label
+    text = "" if edge.label == operand else edge.label
     if edge.count > 1 and not text:
         text = f"{edge.count:,} tensors"
-    elif is_one_of_many and edge.tensor is not None:
-        text = " ".join(filter(None, (text, _shape(edge.tensor))))
-    attributes = {f"{end}label": labels.edge(text, is_on_line=bool(end))} if text else {}
+    elif is_one_of_many and not text and not is_large and edge.tensor is not None:
+        text = _shape(edge.tensor)
+    end = end or ("head" if is_large else "")
+    attributes = {f"{end}label": labels.edge(text, is_on_line=bool(end) and not is_large)} if text else {}
     return attributes if edge.has_gradient else {**attributes, "style": "dashed"}
+
+
+def feed(group: Group) -> dict[str, str]:
+    """The edge of what one turn of a repetition hands to the next."""
+    tooltip = labels.tooltip([f"handed to the next of {group.times:,} turns"])
+    return {"color": _REPEATED, "penwidth": "1.8", "constraint": "false", "tooltip": tooltip, "class": "feed"}
 
 
 def _shape(node: TensorNode | None) -> str:

@@ -1,4 +1,4 @@
-"""From DOT text to a picture: by the program `dot`, else by pygraphviz, which brings Graphviz along."""
+"""From DOT text to a picture: by the program `dot`, by pygraphviz, which brings Graphviz along, or by the browser."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Rendering:
 
     Attributes:
         path: the file that was written: the picture, or the DOT text where it could not be drawn.
-        by: "dot" or "pygraphviz", which drew it, or "" for DOT text.
+        by: "dot" or "pygraphviz", which drew it, "the browser" for an interactive page, or "" for DOT text.
         message: one sentence that says so, and what is missing.
     """
 
@@ -52,7 +52,8 @@ def render(digraph: Digraph, path: str | PathLike[str], format: str | None = Non
     """Write a drawn graph as a picture.
 
     The program `dot` draws it where there is one, else pygraphviz, which needs no Graphviz on the system. Without
-    either, the DOT text is written beside `path` (with the ending .dot) and a warning says what to install.
+    either, an interactive page is written beside `path` (with the ending .html), which the browser draws, and a warning
+    says what to install; for a digraph that `draw` didn't make, it is the DOT text (with the ending .dot).
 
     Args:
         digraph: what `draw` returned.
@@ -87,11 +88,24 @@ def render(digraph: Digraph, path: str | PathLike[str], format: str | None = Non
     else:
         path.write_bytes(drawn)
         return Rendering(path, by, f"{path}: drawn by {by}")
-    text = path.with_suffix(".dot")
-    text.write_text(digraph.source, encoding="utf-8")
-    message = f"{path} was not drawn: {reason}. The DOT text was written to {text}"
+    written, by, what = _without_graphviz(digraph, path)
+    message = f"{path} was not drawn: {reason}. {what} was written to {written}"
     warnings.warn(f"render: {message}", RuntimeWarning, stacklevel=2)
-    return Rendering(text, "", message)
+    return Rendering(written, by, message)
+
+
+def _without_graphviz(digraph: Digraph, path: Path) -> tuple[Path, str, str]:
+    """A page, or the text, beside the path; by what it is drawn, and what it is."""
+    graph = getattr(digraph, "graph", None)
+    if graph is None:
+        text = path.with_suffix(".dot")
+        text.write_text(digraph.source, encoding="utf-8")
+        return text, "", "The DOT text"
+    from tinygrad_cnn.viz.pages.graph import page_of
+
+    page = path.with_suffix(".html")
+    page_of(graph, digraph.name, note=digraph.note).write(page)
+    return page, "the browser", "An interactive page for the browser"
 
 
 class UnavailableError(Exception):

@@ -226,8 +226,15 @@ class _Rolled:
             return run.group
         # Numbered by its place, which no other repetition that isn't inside of it has.
         number = first.operations[0]
+        feeds = tuple(
+            (wiring.results[first.operations[place]].id, wiring.operations[user].id)
+            for given, place in zip(first.given, run.link, strict=True)
+            if place >= 0
+            for user in dict.fromkeys(wiring.users(given))
+            if user in first.positions
+        )
         id = f"r{number}" + "i" * sum(number == other for other, _ in self._repetitions)
-        self._repetitions.append((number, Group(id, frame, "", "", "", "", 1, 0, len(run.blocks))))
+        self._repetitions.append((number, Group(id, frame, "", "", "", "", 1, 0, len(run.blocks), "", feeds)))
         for item in run.items:
             if item.group is not None:
                 self._parents[item.group] = id
@@ -291,7 +298,10 @@ class _Rolled:
                 while id is not None and id not in alive:
                     alive[id] = i
                     id = self.wiring.groups[id].parent
-        left = list(self._repetitions)
+        left = []
+        for i, group in self._repetitions:
+            feeds = tuple((self._shown(source), self._shown(target)) for source, target in group.feeds)
+            left.append((i, replace(group, feeds=feeds)))
         for group in self.wiring.groups.values():
             if group.id in alive:
                 times, last = self._times.get(group.id, (1, ""))

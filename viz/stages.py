@@ -7,7 +7,11 @@ from collections.abc import Collection, Sequence
 from tinygrad_cnn.viz.folding import contract
 from tinygrad_cnn.viz.graph import FoldedNode, Graph, TensorNode
 
-TRIALS = 8
+LONGEST_EDGES = 4000
+"""The edges of a picture with stages lead over so many other nodes at most, all of them together: long ones make it
+unreadable, and its layout slow."""
+
+TRIALS = 12
 """So often the number of stages is lowered until the picture is small enough."""
 
 
@@ -36,13 +40,27 @@ def summarise(graph: Graph, most: int, keep: Collection[str] = ()) -> Graph:
         for _ in range(TRIALS):
             stages = _stages(graph, count, keep, is_named_kept)
             found = contract(graph, stages, keep, is_named_kept)
-            excess = len(found.nodes) - most
-            if excess <= 0:
+            excess, length = len(found.nodes) - most, _length(found)
+            if excess <= 0 and length <= LONGEST_EDGES:
                 return found
             if count == 1:
                 break
-            count = max(1, min(count - excess, count * most // len(found.nodes)))
+            if excess > 0:
+                count = max(1, min(count - excess, count * most // len(found.nodes)))
+            else:
+                count = max(1, count * 2 // 3)
     return found
+
+
+def _length(graph: Graph) -> int:
+    places = {node.id: i for i, node in enumerate(graph.nodes)}
+    leaves = {node.id for node in graph.tensors if node.kind != "result"}
+    first: dict[str, int] = {}  # where each leaf is first used; it stands before that
+    for edge in graph.edges:
+        if edge.source in leaves:
+            first[edge.source] = min(first.get(edge.source, len(places)), places[edge.target])
+    places |= first
+    return sum(places[edge.target] - places[edge.source] for edge in graph.edges)
 
 
 def _stages(graph: Graph, count: int, keep: Collection[str], is_named_kept: bool) -> list[FoldedNode]:
@@ -86,7 +104,7 @@ def _stages(graph: Graph, count: int, keep: Collection[str], is_named_kept: bool
             inside[stage_of[min(users)]].append(id)
     groups = {stage: units[i].group for i, stage in reversed(list(enumerate(stage_of)))}
     return [
-        FoldedNode(f"s{ids[0]}", "stage", "", "", "", "", 1, 1, (), 0, (), tuple(ids), groups[stage])
+        FoldedNode(f"s{ids[0]}", "stage", "", "", "", "", 1, 1, "", (), 0, (), tuple(ids), groups[stage])
         for stage, ids in inside.items()
         if len(ids) > 1
     ]

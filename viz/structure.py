@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,10 +11,9 @@ from typing import Any
 from tinygrad_cnn.viz import wording
 from tinygrad_cnn.viz.graph import Graph, OperationNode, TensorNode
 
-SAME, OWN = -1, -2
-"""Where a block's given tensor comes from: every block is given the same one, or each has one of its own."""
-
-_OUTPUT = -1
+SAME, OWN, EACH = -1, -2, -3
+"""Where a block's given tensor comes from: every block is given the same one; each has a leaf or constant of its own,
+used nowhere else; or each is given another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,7 @@ class Wiring:
         ):
             return self._number(("kept", i))
         options = tuple(
-            f"index {_kinds(value)}" if name == "index" else wording.option_text(name, value)
+            _uncounted(wording.index_text(value)) if name == "index" else wording.option_text(name, value)
             for name, value in operation.options.items()
         )
         return self._number((operation.primitive, operation.title, options, result.shape, result.dtype))
@@ -119,7 +119,7 @@ class Wiring:
     def _leaf_code(self, id: str) -> tuple[Any, ...]:
         """What leaves and constants in the same place have in common; counted names differ by their numbers alone."""
         leaf = self.tensors[id]
-        return leaf.kind, re.sub(r"\d+", "", (leaf.name or "").rpartition(".")[2]), leaf.group is None
+        return leaf.kind, _uncounted((leaf.name or "").rpartition(".")[2]), leaf.group is None
 
     def block(self, operations: Sequence[int], around: str | None) -> Block:
         """These operations, which lie in this group or in groups inside of it, as one part."""
@@ -151,7 +151,7 @@ class Wiring:
         code: list[Any] = []
         for each in reversed(new):
             parent = frames[each.parent]
-            name = each.name if parent >= 0 else ""  # the name of the block itself says which one it is
+            name = each.name if parent >= 0 else _uncounted(each.name)  # that of the block itself counts the blocks
             code.append((parent, each.title, each.arguments, name))
             frames[each.id] = len(frames) - 1
         return code
@@ -161,41 +161,44 @@ class Wiring:
 
         What the first one is given may come from anywhere.
         """
-        first = blocks[start]
+        first, end = blocks[start], blocks[-1].operations[-1]
         link: tuple[int, ...] | None = None
-        common: set[tuple[int, int]] = set()
+        uses: Counter[tuple[int, int]] | None = None
         n = 1
         while start + n < len(blocks):
             before, block = blocks[start + n - 1], blocks[start + n]
-            found = self._link(before, block) if block.code == first.code else None
+            found = self._link(before, block, first.operations[0]) if block.code == first.code else None
             if found is None or (link is not None and found != link):
                 break
             # The block before is not the last one then: what else uses it must be what uses every other one.
-            others = self._others(before, block)
-            if n == 1:
-                common = others
-            if others != common or any(user == _OUTPUT or user <= blocks[-1].operations[-1] for _, user in others):
+            others = self._others(before, block, end)
+            if others is None or (uses is not None and others != uses):
                 break
-            link = found
+            link, uses = found, others
             n += 1
         # The last one has at least the uses that every other one has.
-        while n > 1 and not common <= self._others(blocks[start + n - 1], None):
+        while n > 1 and uses and not self._has_uses(blocks[start + n - 1], uses):
             n -= 1
         return n, link or ()
 
-    def _link(self, before: Block, block: Block) -> tuple[int, ...] | None:
-        """Where each given tensor comes from: its place in the block before, `SAME` or `OWN`; None for elsewhere."""
+    def _link(self, before: Block, block: Block, start: int) -> tuple[int, ...] | None:
+        """Where each given tensor comes from: its place in the block before, or `SAME`, `OWN`, `EACH`.
+
+        None for a tensor that an earlier block of the run hands on to one that is not the next.
+        """
         link = []
         for one, other in zip(before.given, block.given, strict=True):
             maker = self._makers.get(other)
             if maker in before.positions:
                 link.append(before.positions[maker])
+            elif maker is not None and maker >= start:
+                return None
             elif one == other:
                 link.append(SAME)
             elif self._owns(before, one) and self._owns(block, other) and self._leaf_code(one) == self._leaf_code(other):
                 link.append(OWN)
             else:
-                return None
+                link.append(EACH)
         return tuple(link)
 
     def _owns(self, block: Block, id: str) -> bool:
@@ -209,19 +212,33 @@ class Wiring:
             and all(user in places for user in users)
         )
 
-    def _others(self, block: Block, after: Block | None) -> set[tuple[int, int]]:
-        """What uses a block's results outside of it and of the block after it: their places, and the users."""
-        found = set()
+    def _others(self, block: Block, after: Block, end: int) -> Counter[tuple[int, int]] | None:
+        """What uses a block's results behind the run: the places of the results, and the codes of the users.
+
+        None for a block that is used in the run by another one than the next, or that is an output.
+        """
+        found: Counter[tuple[int, int]] = Counter()
         for operation, place in block.positions.items():
             result = self.results[operation]
             if result.is_output:
-                found.add((place, _OUTPUT))
+                return None
             for user in self.users(result.id):
-                if user not in block.positions and (after is None or user not in after.positions):
-                    found.add((place, user))
+                if user not in block.positions and user not in after.positions:
+                    if user <= end:
+                        return None
+                    found[place, self._operation_codes[user]] += 1
         return found
 
+    def _has_uses(self, block: Block, uses: Counter[tuple[int, int]]) -> bool:
+        found = Counter(
+            (place, self._operation_codes[user])
+            for operation, place in block.positions.items()
+            for user in self.users(self.results[operation].id)
+            if user not in block.positions
+        )
+        return found >= uses
 
-def _kinds(index: Any) -> str:
-    """An index without its integers, which count the turns of a loop."""
-    return re.sub(r"\d+", "#", wording.index_text(index))
+
+def _uncounted(text: str) -> str:
+    """A text without its numbers, which count layers or the turns of a loop."""
+    return re.sub(r"\d+", "#", text)

@@ -77,15 +77,24 @@ def test_pygraphviz_draws_where_dot_fails(digraph, tmp_path, monkeypatch):
     assert tg.viz.render(digraph, tmp_path / "graph.png").by == "pygraphviz"
 
 
-def test_without_either_the_text_is_written_and_both_are_named(digraph, tmp_path, without_dot, without_pygraphviz):
+def test_without_either_a_page_is_written_and_both_are_named(digraph, tmp_path, without_dot, without_pygraphviz):
     with pytest.warns(RuntimeWarning, match=r"^render: .*graph\.svg was not drawn") as caught:
         rendering = tg.viz.render(digraph, tmp_path / "graph.svg")
     assert caught[0].filename == __file__
-    for words in ("program dot", "graphviz.org/download", "pip install 'tinygrad_cnn[render]'", "graph.dot"):
+    for words in ("program dot", "graphviz.org/download", "pip install 'tinygrad_cnn[render]'", "graph.html"):
         assert words in rendering.message
+    assert (rendering.path, rendering.by) == (tmp_path / "graph.html", "the browser")
+    assert rendering.path.read_text(encoding="utf-8").startswith("<!doctype html>")
+    assert [path.name for path in tmp_path.iterdir()] == ["graph.html"]
+
+
+def test_of_any_other_digraph_the_text_is_written(tmp_path, without_dot, without_pygraphviz):
+    from graphviz import Digraph
+
+    with pytest.warns(RuntimeWarning, match=r"The DOT text was written to .*graph\.dot"):
+        rendering = tg.viz.render(Digraph("plain"), tmp_path / "graph.svg")
     assert (rendering.path, rendering.by) == (tmp_path / "graph.dot", "")
-    assert rendering.path.read_text(encoding="utf-8") == digraph.source
-    assert not (tmp_path / "graph.svg").exists()
+    assert rendering.path.read_text(encoding="utf-8") == Digraph("plain").source
 
 
 @needs_posix

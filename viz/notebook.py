@@ -89,7 +89,8 @@ def _bundle(
             bundle[kind] = made
     except Exception:  # the picture is a gift: what keeps it away is no concern of who evaluated a cell
         pass
-    return bundle
+    # A lone surrogate can be in a name, but not in what is sent to a notebook.
+    return {kind: text.encode("utf-8", "replace").decode() for kind, text in bundle.items()}
 
 
 def _is_wanted(kind: str, include: Iterable[str] | None, exclude: Iterable[str] | None) -> bool:

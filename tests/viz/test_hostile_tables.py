@@ -76,3 +76,13 @@ def test_names_bring_no_markup(summary):
     assert "script" not in tags.found
     assert tags.found.count("tr") == 1 + 1 + len(NAMES)
     ET.fromstring(f"<div>{html}</div>")
+
+
+def test_a_notebook_can_send_what_is_shown():
+    model = Hostile()
+    x = tg.tensor([[1.0, 2.0]], name=NAMES[5])
+    y = model(x)
+    y.name = "".join(NAMES)
+    for shown in (model, x, y):
+        for text in shown._repr_mimebundle_().values():
+            assert text.encode("utf-8")

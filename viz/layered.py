@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right, insort
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import pairwise
 
 Point = tuple[float, float]
 Edge = tuple[str, str]
@@ -165,7 +166,7 @@ def _neighbours(chains: Iterable[Sequence[str]]) -> tuple[dict[str, list[str]], 
     above: dict[str, list[str]] = {}
     below: dict[str, list[str]] = {}
     for chain in chains:
-        for upper, lower in zip(chain, chain[1:], strict=False):
+        for upper, lower in pairwise(chain):
             above.setdefault(lower, []).append(upper)
             below.setdefault(upper, []).append(lower)
     return above, below
@@ -244,7 +245,7 @@ def _spread(wanted: Sequence[float], widths: Sequence[float], gap: float) -> lis
     The pool of adjacent violators: neighbours that would come too near stand side by side around their common mean.
     """
     offsets = [0.0]
-    for left, right in zip(widths, widths[1:], strict=False):
+    for left, right in pairwise(widths):
         offsets.append(offsets[-1] + (left + right) / 2 + gap)
     pools: list[tuple[float, int]] = []  # the mean of the members' wanted place of the first box, and how many they are
     for place, offset in zip(wanted, offsets, strict=False):

@@ -78,8 +78,8 @@ class Layout:
     Attributes:
         width, height: of the whole, its frame included.
         centers: of the boxes by their ids, and the places of the ports.
-        curves: for each edge the control points of its Bezier curves, 3 n + 1 of them. They begin and end on the sides of
-            the boxes that the direction says, in the middle, or for an ordered box spread over its side.
+        curves: for each edge the control points of its Bezier curves, 3 n + 1 of them. They begin and end on the
+            sides of the boxes that the direction says, in the middle, or for an ordered box spread over its side.
     """
 
     width: float
@@ -230,7 +230,7 @@ def _framed(
         x, y = centers[id]
         points += [(x - width / 2, y - height / 2), (x + width / 2, y + height / 2)]
     points = points or [(0.0, 0.0)]
-    # Along the edges the ports lie on the border, the way to them as long as the frame is thick. Across, they need room.
+    # Along the edges ports lie on the border, the way to them as long as the frame is thick. Across they need room.
     main = 1 if direction == "TB" else 0
     spans = [(min(p[axis] for p in points), max(p[axis] for p in points)) for axis in (0, 1)]
     across = [centers[port][1 - main] for port in is_port]
@@ -272,12 +272,11 @@ def _framed(
             if id in is_port:
                 points[end] = (x, y)
             else:
-                points[end] = (points[end][0], y + side * height / 2) if main else (x + side * width / 2, points[end][1])
+                beside = points[end][1 - main]
+                points[end] = (beside, y + side * height / 2) if main else (x + side * width / 2, beside)
         # A bend may lie behind an end, though the curve doesn't; there it would be moved with what stands there.
         low, high = points[0][main], points[-1][main]
         if low <= high:
-            points = [
-                (x, min(max(y, low), high)) if main else (min(max(x, low), high), y) for x, y in points
-            ]
+            points = [(x, min(max(y, low), high)) if main else (min(max(x, low), high), y) for x, y in points]
         drawn[edge] = tuple(points)
     return Layout(sizes[0], sizes[1], placed, drawn)

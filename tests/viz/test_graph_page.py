@@ -75,7 +75,7 @@ def around(data, item):
 
 
 def check_scenes(data):
-    """Every item stands in the scene of what it lies in, and every edge runs through scenes and ports that are there."""
+    """Every item stands in the scene of what it lies in; every edge runs through scenes and ports that are there."""
     scenes = {scene["item"]: scene for scene in data["scenes"]}
     items = len(data["nodes"]) + len(data["containers"])
     assert set(scenes) == {ROOT, *range(len(data["nodes"]), items)}
@@ -162,7 +162,7 @@ def test_long_chain_is_divided_into_parts():
     assert titles[-1].endswith("to 400")
     for source, target, _, _ in data["edges"]:
         if data["nodes"][target]["kind"] == "result":
-            assert data["nodes"][source]["in"] == data["nodes"][target]["in"], "a result stays with its operation"
+            assert data["nodes"][source]["in"] == data["nodes"][target]["in"], "results stay with operations"
 
 
 def test_huge_graph_is_folded_and_says_so():
@@ -314,12 +314,12 @@ def test_large_values_are_not_kept_without_debug():
 
 
 def test_nan_and_infinities():
-    x = parameter(np.array([np.nan, np.inf, -np.inf, 1.0]), "x")
+    x = parameter(np.array([[np.nan, np.inf, -np.inf, 1.0]] * 3), "x")
     y = x * 2
-    y.backward(np.ones(4))
+    y.backward(np.ones((3, 4)))
     data = data_of(page(y, None))
-    assert exact(data, node_named(data, "x")["value"]) == [["nan", "inf", "-inf", "1.0"]]
-    assert data["arrays"][node_named(data, "x")["value"]]["statistics"]["not finite"][1] == "3"
+    assert exact(data, node_named(data, "x")["value"]) == [["nan", "inf", "-inf", "1.0"]] * 3
+    assert data["arrays"][node_named(data, "x")["value"]]["statistics"]["not finite"][1] == "9"
 
 
 def test_fractions_stay_exact():
@@ -440,7 +440,9 @@ def test_large_map_shows_means_of_blocks():
         assert shown == np.rint(mean / means[1] * 127) + 127
 
 
-@pytest.mark.parametrize("array", [np.zeros((0, 3)), np.zeros(50), np.full(50, np.nan), np.ones((64, 1, 1)), np.array(True)])
+@pytest.mark.parametrize(
+    "array", [np.zeros((0, 3)), np.zeros(50), np.full(50, np.nan), np.ones((64, 1, 1)), np.array(True)]
+)
 def test_arrays_without_spread(array):
     found = describe_array(array)
     assert found["size"] == array.size
@@ -464,12 +466,14 @@ def test_lenet_fits_into_two_megabytes():
     tg.manual_seed(0)
     model = LeNet()
     with tg.debug():
-        loss = tg.cross_entropy(model(tg.tensor(np.random.default_rng(0).random((1, 1, 32, 32), np.float32))), [3])
+        digit = tg.tensor(np.random.default_rng(0).random((1, 1, 32, 32), np.float32))
+        loss = tg.cross_entropy(model(digit), [3])
         loss.backward()
     assert len(page(loss, None).html.encode()) < 2_000_000
 
 
-HOSTILE = ["</script><script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "<!--", "\ud800", "a\x00b", "n" * 5000]
+ATTACK = "</script><script>alert(1)</script>"
+HOSTILE = [ATTACK, '"><img src=x onerror=alert(1)>', "<!--", "\ud800", "a\x00b", "n" * 5000]
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -1,6 +1,7 @@
 """Layouts for pages: nothing overlaps, edges reach what they join, and Graphviz is never needed."""
 
 import random
+from itertools import pairwise
 
 import pytest
 
@@ -30,7 +31,7 @@ def hide(monkeypatch, ways):
 
 def chain(n):
     ids = [f"n{i}" for i in range(n)]
-    return Plan(dict.fromkeys(ids, (50, 20)), list(zip(ids, ids[1:], strict=False)))
+    return Plan(dict.fromkeys(ids, (50, 20)), list(pairwise(ids)))
 
 
 def diamond():
@@ -167,7 +168,7 @@ def test_empty_graph(way):
 
 def test_ids_of_any_kind(way):
     ids = ['"quoted"', "with space", "stop", "a\nb", "<b>", "∂L", "node"]
-    plan = Plan(dict.fromkeys(ids, (30, 20)), list(zip(ids, ids[1:], strict=False)))
+    plan = Plan(dict.fromkeys(ids, (30, 20)), list(pairwise(ids)))
     (found,), _ = layouts([plan])
     assert set(found.centers) == set(ids)
 
@@ -223,7 +224,7 @@ def test_own_layout_keeps_edges_off_boxes():
     """The edge past a chain bends around each of its boxes."""
     ids = [f"n{i}" for i in range(6)]
     sizes = dict.fromkeys(ids, (80, 30))
-    centers, curves = layered.layout(sizes, [*zip(ids, ids[1:], strict=False), ("n0", "n5")])
+    centers, curves = layered.layout(sizes, [*pairwise(ids), ("n0", "n5")])
     points = curves["n0", "n5"]
     for id in ids[1:-1]:
         x, y = centers[id]
@@ -235,7 +236,7 @@ def test_own_layout_keeps_edges_off_boxes():
 def test_own_layout_of_a_long_chain():
     n = 20_000
     ids = [str(i) for i in range(n)]
-    centers, curves = layered.layout(dict.fromkeys(ids, (10, 10)), list(zip(ids, ids[1:], strict=False)))
+    centers, curves = layered.layout(dict.fromkeys(ids, (10, 10)), list(pairwise(ids)))
     assert len({y for _, y in centers.values()}) == n
     assert len({round(x, 6) for x, _ in centers.values()}) == 1, "straight"
     assert len(curves) == n - 1

@@ -22,6 +22,9 @@ BINS = 24
 TILES, TILE = 12, 48
 """A map shows up to so many planes of an array, each of up to so many rows and columns."""
 
+FEW = 9
+"""Of so many numbers that are written out nobody needs statistics."""
+
 LONGEST_EXACT = 120
 """An exact number of more characters is cut."""
 
@@ -78,12 +81,14 @@ def describe(array: Any, cells: int = 2500) -> dict[str, Any]:
     (['2.5', '2.5'], [[['0', '0.0'], ['1', '1.0'], ['2', '2.0'], ['3', '3.0'], ['4', '4.0']]])
     """
     found: dict[str, Any] = {"size": array.size, "shape": list(array.shape)}
+    if not array.size:
+        return found
     flat = array.reshape(-1)
     if numbers.grid(array) is not None:
         found["grid"] = _pairs(_plane(array))
-    elif array.size:
+    else:
         found["excerpt"] = _pairs(_plane(np.squeeze(array))[: numbers.GRID, : numbers.GRID])
-    if array.size < 2:
+    if array.size <= FEW and "grid" in found:
         return found
     if (about := _statistics(flat)) is not None:
         found["statistics"] = about

@@ -1,4 +1,4 @@
-"""The page of a graph, put together: the description, the layouts, the numbers and the steps as data for its scripts."""
+"""The page of a graph, put together: description, layouts, numbers and steps as data for its scripts."""
 
 from __future__ import annotations
 
@@ -33,10 +33,8 @@ FEW = 200
 """With more tensors than that the maps of their values are smaller."""
 
 _STYLES = ["graph/page.css", "graph/details.css"]
-_SCRIPTS = [
-    f"graph/{name}.js"
-    for name in ("model", "composition", "picture", "view", "numbers", "details", "steps", "search", "table", "keys", "main")
-]
+_SUBJECTS = "model composition picture view numbers details steps search table keys main"
+_SCRIPTS = [f"graph/{name}.js" for name in _SUBJECTS.split()]
 
 
 def page(
@@ -80,12 +78,12 @@ def page(
         if inputs is None:
             raise ValueError("page: a model needs inputs, the shape of its input as (1, 3, 32, 32) or the input itself")
         traced = trace(what, inputs, "page")
-        roots, data, default = list(traced.outputs), traced.inputs, type(what).__name__
+        roots: list[Variable] = list(traced.outputs)
+        data, default = traced.inputs, type(what).__name__
     else:
         if inputs is not None:
             raise ValueError("page: inputs are for a model; a tensor has its graph already")
-        roots, data = roots_of(what, "page"), ()
-        default = ""
+        roots, data, default = roots_of(what, "page"), (), ""
     fitted = fit(describe(roots, "page", data), has_numbers=True, budget=MOST_NODES)
     graph = fitted.graph
     walked = {id: node for node, id in tensor_ids(roots).items() if node.gradient is not None}
@@ -144,7 +142,10 @@ def page_of(
         "notes": [note] if note else [],
         "depth": min(depth, tree.depth),
         "depths": [tree.visible(level) for level in range(tree.depth + 1)],
-        "nodes": [_node(node, box, tree.parents[i], arrays) for i, (node, box) in enumerate(zip(graph.nodes, drawn, strict=True))],
+        "nodes": [
+            _node(node, box, parent, arrays)
+            for node, box, parent in zip(graph.nodes, drawn, tree.parents, strict=False)
+        ],
         "containers": [_container(container) for container in tree.containers],
         "edges": [
             [source, target, edge.label, edge.has_gradient]

@@ -173,7 +173,10 @@ def counts(parameters: int, operations: int, turn: int = 1) -> str:
 
 
 def _box(
-    lines: Sequence[tuple[str, str]], rows: Iterable[tuple[str, str, list[list[str]]]], margin: float = 9, least: float = 0
+    lines: Sequence[tuple[str, str]],
+    rows: Iterable[tuple[str, str, list[list[str]]]],
+    margin: float = 9,
+    least: float = 0,
 ) -> Box:
     """Lines of text in the middle, and below them rows of numbers in columns, with what they are on the left."""
     rows = list(rows)

@@ -25,7 +25,7 @@ const help = helpDialog();
 const view = new View(picture, stage);
 
 page.append(
-  make("div", {id: "bar", class: "screen-only"}, document.getElementById("title"),
+  make("div", {id: "bar"}, document.getElementById("title"),
     searchField((item) => go(item), (hits) => picture.mark("hit", hits.map(shown))),
     data.depths.length > 1 ? make("label", {class: "depth"}, make("span", {}, "Depth"), depthField) : null,
     make("span", {class: "end"}, tableButton, make("button", {type: "button", title: "Keys (?)", "aria-label": "Keys and mouse",

@@ -144,10 +144,11 @@ class _Steps:
     def _worked(self, node: OperationNode, name: str, line: str, array: Any = None) -> tuple[str | None, str | None]:
         """A line with the user's names, and with the numbers put in where all of them are single numbers."""
         edges, names = self.operands.get(node.id, []), self._names(node)
-        tensors = {key: self.nodes[edge.source] for key, edge in zip(names, edges, strict=True)}
-        if len(tensors) < len(edges):
+        operands = {key: self.nodes[edge.source] for key, edge in zip(names, edges, strict=True)}
+        if len(operands) < len(edges):
             return None, None
-        tensors["z"] = self.results[node.id]
+        result = self.results[node.id]
+        tensors = {**operands, "z": result}
         called: dict[str, str] = {}
         values: dict[str, str] = {}
         for key, each in tensors.items():
@@ -160,10 +161,10 @@ class _Steps:
                     values[key] = _written(each.value)
         if set(called.values()) & (tensors.keys() - called.keys()):
             called = {}  # the user's x is not the x of the formula
-        if _is_number(gradient := tensors["z"].gradient):
+        if _is_number(gradient := result.gradient):
             values["dz"] = _written(gradient)
         named = _replaced(line, called) if called else None
-        outcome = tensors["z"].value if name == "z" else array
+        outcome = result.value if name == "z" else array
         expression = _expression(node.primitive, name)
         if expression is None or not _is_number(outcome):
             return named, None
@@ -183,12 +184,15 @@ class _Steps:
 def _expression(primitive: str, name: str) -> str | None:
     """The rule for one operand, or for the result, with a dot for every product; None where it needs words."""
     expressions = EXPRESSIONS.get(primitive)
-    text = expressions and (expressions.forward if name == "z" else expressions.backward.get(name))
-    if not text:
+    if expressions is None:
+        return None
+    text = expressions.forward if name == "z" else expressions.backward.get(name)
+    if text is None:
         return None
     tree = ast.parse(text, mode="eval")
     called = {each.func.id for each in ast.walk(tree) if isinstance(each, ast.Call) and isinstance(each.func, ast.Name)}
-    if called & WORDS.keys() or any(isinstance(each, ast.IfExp | ast.MatMult | ast.Attribute) for each in ast.walk(tree)):
+    needs_words = any(isinstance(each, ast.IfExp | ast.MatMult | ast.Attribute) for each in ast.walk(tree))
+    if needs_words or called & WORDS.keys():
         return None
     for each in ast.walk(tree):
         if isinstance(each, ast.BinOp) and isinstance(each.op, ast.Mult):
@@ -216,7 +220,8 @@ def _name(node: TensorNode) -> str | None:
 
 
 def _gradient_of(name: str) -> str:
-    return f"d({name})" if name.startswith("d") and len(name) > 1 or not _WORD.fullmatch(name) else f"d{name}"
+    is_simple = _WORD.fullmatch(name) and (len(name) == 1 or not name.startswith("d"))
+    return f"d{name}" if is_simple else f"d({name})"
 
 
 def _is_number(value: Any) -> bool:

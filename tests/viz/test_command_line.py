@@ -159,6 +159,7 @@ def test_without_graphviz_draw_says_what_it_wrote_instead(script, capsys, monkey
         (["net.py:lost"], "net.py defines no 'lost'; did you mean loss?"),
         (["net.py:net"], "net is a model: give the shape of its input, as --input 1,3,32,32"),
         (["net.py:loss", "--input", "1,1,8,8"], "--input is for models, but loss is a Tensor"),
+        (["net.py:loss.data"], "loss.data is a float32, neither a tensor nor a model"),
         (["net.py:net", "--input", "1,1,x"], "argument --input: expected sizes of axes, as 1,3,32,32, but got '1,1,x'"),
         (["net.py:net", "--input", "1,0,8,8"], "(1, 0, 8, 8)"),
         (["net.py:net", "--input", "1,3,8,8"], "(net.py, line 10, in forward); draw: Net was given an input of shape"),

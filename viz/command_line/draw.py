@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from tinygrad_cnn.nn.module import Module
+from tinygrad_cnn.tensor import Tensor
 from tinygrad_cnn.viz.command_line.output import check_ending, finish, let_print_anything
 from tinygrad_cnn.viz.command_line.scripts import Script, inputs_of, running, split_target
 from tinygrad_cnn.viz.dot import draw
@@ -82,13 +83,16 @@ def run(options: Options) -> int:
 
 
 def _inputs(found: Any, name: str, script: Script, options: Options) -> Any:
-    """A model's inputs; None for a tensor."""
+    """A model's inputs; None for a tensor, or several."""
     if isinstance(found, Module):
         if not options.input:
             raise ValueError(f"{name} is a model: give the shape of its input, as --input 1,3,32,32")
         return inputs_of(script, options.input)
     if options.input:
         raise ValueError(f"--input is for models, but {name} is a {type(found).__name__}")
+    several = found if isinstance(found, list | tuple) else [found]
+    if not all(isinstance(x, Tensor) for x in several):
+        raise ValueError(f"{name} is a {type(found).__name__}, neither a tensor nor a model")
     return None
 
 

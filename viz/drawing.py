@@ -16,6 +16,10 @@ SVG = "image/svg+xml"
 
 _ID = re.compile(r'\sid="([^"]*)"')
 _REFERENCE = re.compile(r'\s(?:(?:fill|stroke|clip-path)="url\(|xlink:href=")#([^)"]*)')
+_WIDTH = re.compile(r'<svg[^>]*\swidth="([\d.]+)pt"')
+
+SMALLEST = 0.6
+"""The part of its size down to which a picture shrinks on a narrow page."""
 
 
 @cache
@@ -69,11 +73,24 @@ def svg(source: str) -> str:
 def embedded(markup: str, prefix: str) -> str:
     """An SVG file of Graphviz as an element for a page, its ids dropped where nothing refers to them, else prefixed.
 
-    >>> embedded('<?xml version="1.0"?><svg width="9pt" id="a"><g fill="url(#b)"/><c id="b"/></svg>', "x-")
-    '<svg style="max-width: 100%; height: auto" width="9pt"><g fill="url(#x-b)"/><c id="x-b"/></svg>'
+    It shrinks to the width of the page, but not so far that it can't be read.
+
+    >>> embedded('<?xml version="1.0"?><svg width="90pt" id="a"><g fill="url(#b)"/><c id="b"/></svg>', "x-")
+    '<svg style="max-width: 100%; min-width: 54pt; height: auto" width="90pt"><g fill="url(#x-b)"/><c id="x-b"/></svg>'
     """
     markup = markup[markup.index("<svg") :].strip()
     used = set(_REFERENCE.findall(markup))
     markup = _ID.sub(lambda found: f' id="{prefix}{found[1]}"' if found[1] in used else "", markup)
     markup = _REFERENCE.sub(lambda found: found[0].replace("#", f"#{prefix}", 1), markup)
-    return markup.replace("<svg", '<svg style="max-width: 100%; height: auto"', 1)
+    style = f"max-width: 100%; min-width: {SMALLEST * width_of(markup):.0f}pt; height: auto"
+    return markup.replace("<svg", f'<svg style="{style}"', 1)
+
+
+def width_of(markup: str) -> float:
+    """The width of a picture by Graphviz in points.
+
+    >>> width_of('<svg width="90pt">')
+    90.0
+    """
+    found = _WIDTH.search(markup)
+    return float(found[1]) if found else 0.0

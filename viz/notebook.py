@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_cnn.viz.drawing import SVG, svg
+from tinygrad_cnn.engine import Unkept
+from tinygrad_cnn.viz.drawing import SVG, svg, width_of
 
 if TYPE_CHECKING:
     from tinygrad_cnn.engine import Node
@@ -22,6 +23,9 @@ HTML = "text/html"
 BUDGET = 60
 """The most nodes in the picture of a displayed tensor; a larger graph is folded."""
 
+WIDEST = 900
+"""A picture that would be wider, in points, runs down in place of to the right."""
+
 LARGEST_GRAPH, LARGEST_TREE = 20_000, 1_000
 """Graphs of more nodes are not read for a display, and models of more modules are shown as text alone."""
 
@@ -29,9 +33,8 @@ _OPEN_LEVELS = 2
 
 _STYLE = """
 .tg-module { font: 14px/1.6 system-ui, sans-serif; }
-.tg-module ul { list-style: none; margin: 0; padding: 0 0 0 .6em; margin-left: .35em; border-left: 1px solid #8886; }
+.tg-module .inside { padding-left: .6em; margin-left: .35em; border-left: 1px solid #8886; }
 .tg-module summary { cursor: pointer; }
-.tg-module li { margin: 0; }
 .tg-module .leaf { padding-left: 1em; }
 .tg-module code { font-size: 13px; background: none; padding: 0; }
 .tg-module .arguments, .tg-module .count { opacity: .75; }
@@ -42,7 +45,9 @@ _STYLE = """
 def tensor_bundle(
     x: Tensor, include: Iterable[str] | None = None, exclude: Iterable[str] | None = None
 ) -> dict[str, str]:
-    """A tensor as text and, where it was computed, the picture of its graph with its numbers, folded to a few nodes.
+    """A tensor as text and, where it was computed, the picture of its graph, folded to a few nodes.
+
+    The picture shows numbers where every tensor of the graph kept them: where none is large.
 
     Args:
         x: the tensor.
@@ -108,23 +113,29 @@ def _is_wanted(kind: str, include: Iterable[str] | None, exclude: Iterable[str] 
 def _picture(x: Tensor) -> str | None:
     from tinygrad_cnn.viz.dot import draw
 
-    if x.node is None or x.node.primitive is None or not _has_at_most(LARGEST_GRAPH, x.node):
+    if x.node is None or x.node.primitive is None:
         return None
-    has_gradient = x.node.gradient is not None
-    return svg(draw(x, values=True, gradients=has_gradient, budget=BUDGET).source)
+    recorded = _nodes(x.node, LARGEST_GRAPH)
+    if recorded is None:
+        return None
+    has_values = not any(isinstance(node.value, Unkept) for node in recorded)
+    numbers = {"values": has_values, "gradients": has_values and x.node.gradient is not None}
+    drawn = svg(draw(x, **numbers, budget=BUDGET).source)
+    # A page has more room below than beside.
+    return drawn if width_of(drawn) <= WIDEST else svg(draw(x, **numbers, budget=BUDGET, direction="TB").source)
 
 
-def _has_at_most(limit: int, node: Node) -> bool:
-    """Whether there are no more nodes behind this one, itself among them; looks at no more than that."""
+def _nodes(node: Node, limit: int) -> set[Node] | None:
+    """The nodes behind this one, itself among them; None where they are more than so many."""
     seen, stack = {node}, [node]
     while stack:
         for parent in stack.pop().parents:
             if parent not in seen:
                 if len(seen) == limit:
-                    return False
+                    return None
                 seen.add(parent)
                 stack.append(parent)
-    return True
+    return seen
 
 
 # Modules
@@ -153,13 +164,12 @@ def _branch(module: Module, name: str, remark: str, around: tuple[Module, ...]) 
     if not children and not rows:
         yield f'<div class="leaf">{head}</div>'
         return
-    yield f"<details{' open' if children and len(around) < _OPEN_LEVELS else ''}><summary>{head}</summary><ul>"
-    yield from (f"<li>{row}</li>" for row in rows)
+    yield f"<details{' open' if children and len(around) < _OPEN_LEVELS else ''}><summary>{head}</summary>"
+    yield '<div class="inside">'
+    yield from rows
     for child_name, child in children:
-        yield "<li>"
         yield from _branch(child, child_name, "", (*around, module))
-        yield "</li>"
-    yield "</ul></details>"
+    yield "</div></details>"
 
 
 def _own_tensors(module: Module, children: list[str]) -> Iterator[str]:

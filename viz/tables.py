@@ -130,7 +130,7 @@ STYLE = """
 .tg-table caption { text-align: left; font-weight: 700; padding: 0 .6em .4em; color: inherit; caption-side: top; }
 .tg-table th, .tg-table td { padding: .15em .6em; white-space: nowrap; text-align: right; background: none; border: 0;
   border-bottom: 1px solid var(--line); vertical-align: baseline; max-width: none; }
-.tg-table .left { text-align: left; }
+.tg-table th.left, .tg-table td.left { text-align: left; }
 .tg-table tbody th { font-weight: 400; }
 .tg-table tbody tr { background: none; }
 .tg-table thead th { border-bottom: 2px solid var(--faint); color: inherit; font-weight: 700; white-space: normal;

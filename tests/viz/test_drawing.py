@@ -71,7 +71,7 @@ def test_drawn_graphs_are_well_formed_without_ids(name):
     root = ElementTree.fromstring(markup)
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
     assert not [element for element in root.iter() if "id" in element.attrib]
-    assert root.attrib["style"] == "max-width: 100%; height: auto"
+    assert root.attrib["style"].startswith("max-width: 100%; min-width: ")
 
 
 def test_ids_are_prefixed_where_they_are_defined_and_where_they_are_used():

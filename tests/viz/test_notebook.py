@@ -85,8 +85,25 @@ def test_the_limit_counts_every_node_once():
     x = parameter(1.0)
     for _ in range(3):
         x = x + x  # a tree of 15, a graph of 4
-    assert notebook._has_at_most(4, x.node)
-    assert not notebook._has_at_most(3, x.node)
+    assert len(notebook._nodes(x.node, 4)) == 4
+    assert notebook._nodes(x.node, 3) is None
+
+
+@needs_layout
+def test_numbers_are_shown_where_all_are_there():
+    small, large = parameter([1.0] * 1024, "x"), parameter([1.0] * 1025, "x")
+    assert "value" in words(tg.sum(small * 2)._repr_mimebundle_()[SVG])
+    assert "value" not in words(tg.sum(large * 2)._repr_mimebundle_()[SVG])
+
+
+@needs_layout
+def test_a_wide_picture_runs_down():
+    x = parameter(1.0, "x")
+    for i in range(10):
+        x = tg.tanh(x) * parameter([[1.0] * 5], f"w{i}")
+    drawn = ElementTree.fromstring(x._repr_mimebundle_()[SVG])
+    width, height = (float(drawn.attrib[name].removesuffix("pt")) for name in ("width", "height"))
+    assert width < notebook.WIDEST < height
 
 
 def test_without_graphviz_it_is_text(monkeypatch, recwarn):
@@ -125,7 +142,7 @@ def test_a_hook_does_not_raise(monkeypatch):
     def fails(*_, **__):
         raise RuntimeError("no picture")
 
-    monkeypatch.setattr(notebook, "_has_at_most", fails)
+    monkeypatch.setattr(notebook, "_nodes", fails)
     assert set(computed()._repr_mimebundle_()) == {TEXT}
     assert Broken()._repr_mimebundle_() == {TEXT: "<Broken, whose repr raises ZeroDivisionError: no repr>"}
     assert set(Broken(nn.Linear(2, 1))._repr_mimebundle_()) == {TEXT}
@@ -148,7 +165,7 @@ class Tree(HTMLParser):
         if tag == "details":
             self.opened.append(("open", None) in attributes)
         if tag == "summary" or ("class", "leaf") in attributes:
-            self.lines.append((self.tags.count("ul"), ""))
+            self.lines.append((self.tags.count("div") - 1 - (tag == "div"), ""))
 
     def handle_endtag(self, tag):
         assert self.tags.pop() == tag
@@ -207,6 +224,12 @@ def test_a_model_of_very_many_modules_is_text(monkeypatch):
     assert set(nn.Sequential(nn.ReLU(), nn.ReLU(), nn.ReLU())._repr_mimebundle_()) == {TEXT}
 
 
+def test_a_figure_shows_itself_without_pyplot():
+    pytest.importorskip("matplotlib")
+    figure = tg.viz.figures.filters([[[[1.0, -1.0]]]])
+    assert figure._repr_png_().startswith(b"\x89PNG")
+
+
 # A notebook
 
 
@@ -223,6 +246,10 @@ tg.viz.draw(tg.relu(x))
 tg.verify.check_values([1.0, 2.0], [1.0, 3.0])
 --
 tg.verify.derive(tg.sum(x * x), x)
+--
+tg.viz.summary(nn.Linear(2, 1), (1, 2))
+--
+tg.viz.page(tg.relu(x), None)
 """
 
 
@@ -240,5 +267,6 @@ def test_an_executed_notebook_shows_everything(tmp_path, monkeypatch):
     assert shown[1] == {TEXT, HTML}
     assert shown[2] == {TEXT, SVG}
     assert shown[3] == {TEXT, HTML}
-    assert shown[4] >= {TEXT, HTML}
+    assert all(kinds >= {TEXT, HTML} for kinds in shown[4:])
+    assert "<iframe srcdoc=" in book.cells[6].outputs[0]["data"][HTML]
     assert "<script>" not in json.dumps([book.cells[0].outputs[0]["data"][SVG], book.cells[2].outputs[0]["data"][SVG]])

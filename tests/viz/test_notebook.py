@@ -100,7 +100,7 @@ def test_numbers_are_shown_where_all_are_there():
 def test_a_wide_picture_runs_down():
     x = parameter(1.0, "x")
     for i in range(10):
-        x = tg.tanh(x) * parameter([[1.0] * 5], f"w{i}")
+        x = tg.tanh(x) * parameter(2.0, f"w{i}")
     drawn = ElementTree.fromstring(x._repr_mimebundle_()[SVG])
     width, height = (float(drawn.attrib[name].removesuffix("pt")) for name in ("width", "height"))
     assert width < notebook.WIDEST < height

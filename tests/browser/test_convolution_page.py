@@ -93,7 +93,9 @@ class Case:
         if self.weight is None:
             return x, None, None
         weight = rng.integers(-9, 10, self.weight) / 8
-        filters = self.weight[1] * self.options.get("groups", 1) if self.operation == "conv_transpose2d" else self.weight[0]
+        filters = (
+            self.weight[1] * self.options.get("groups", 1) if self.operation == "conv_transpose2d" else self.weight[0]
+        )
         return x, weight, rng.integers(-9, 10, filters) / 2 if self.bias else None
 
     def run(self, x, weight, bias):
@@ -149,7 +151,10 @@ CASES = [
     conv("conv2d", (1, 1, 6, 1), (1, 1, 3, 1), stride=2),
     conv("conv2d", (1, 1, 3, 3), (1, 1, 2, 2), padding=3),  # windows in the padding alone
     *[conv("conv2d", (1, 2, 4, 3), (2, 2, 3, 3), padding=1, padding_mode=mode) for mode in MODES[1:]],
-    *[conv("conv2d", (1, 1, 3, 2), (1, 1, 2, 3), padding=((4, 1), (0, 5)), padding_mode=mode, stride=2) for mode in MODES],
+    *[
+        conv("conv2d", (1, 1, 3, 2), (1, 1, 2, 3), padding=((4, 1), (0, 5)), padding_mode=mode, stride=2)
+        for mode in MODES
+    ],
     *[conv("conv2d", (1, 1, 1, 1), (1, 1, 3, 3), padding=1, padding_mode=mode) for mode in MODES],
     conv("convolve2d", (1, 2, 4, 4), (2, 2, 3, 2), padding=1),
     conv("convolve2d", (2, 1, 5, 4), (1, 1, 2, 3), stride=2, dilation=(1, 2), padding=(0, 2), padding_mode="symmetric"),
@@ -157,7 +162,9 @@ CASES = [
     conv("conv_transpose2d", (1, 1, 1, 1), (1, 1, 3, 2), stride=2, with_bias=False),
     conv("conv_transpose2d", (2, 2, 3, 2), (2, 3, 3, 3), stride=2, padding=1, output_padding=1),
     conv("conv_transpose2d", (1, 1, 3, 4), (1, 1, 3, 3), stride=2, padding=((2, 0), (1, 3))),
-    conv("conv_transpose2d", (1, 4, 2, 3), (4, 1, 2, 2), groups=2, stride=3, dilation=2, padding=1, output_padding=(0, 2)),
+    conv(
+        "conv_transpose2d", (1, 4, 2, 3), (4, 1, 2, 2), groups=2, stride=3, dilation=2, padding=1, output_padding=(0, 2)
+    ),
     conv("conv_transpose2d", (1, 1, 3, 2), (1, 2, 1, 2), stride=3, padding="same"),
     conv("conv_transpose2d", (1, 1, 3, 3), (1, 1, 3, 4), stride=2, padding="same"),
     conv("conv_transpose2d", (1, 2, 4, 3), (2, 1, 3, 2), padding="full"),
@@ -331,7 +338,9 @@ def test_pooling_settings(open_page):
     choose(page, "ties", "split")
     page.get_by_label("Ceil mode").check()
     options = {"kernel_size": 2, "ceil_mode": True}
-    assert_page(page, Case("max_pool2d", x.shape, options={**options, "ties": "split"}), x, None, None, np.ones((1, 1, 3, 3)))
+    assert_page(
+        page, Case("max_pool2d", x.shape, options={**options, "ties": "split"}), x, None, None, np.ones((1, 1, 3, 3))
+    )
     choose(page, "operation", "avg_pool2d")
     set_field(page, "padding, top", 1)
     page.get_by_label("Padding counts in the mean").uncheck()
@@ -402,11 +411,15 @@ def test_reset(open_page):
 def test_fractions_stay_fractions(open_page):
     """Nine ninths are 1; what a double can't hold is not rounded."""
     big = 2**60 + 1
-    page = open_page(convolution_page([[Fraction(1, 3), big], [3, 0]], np.array([[Fraction(1, 7)]]), bias=[Fraction(1, 2)]))
+    page = open_page(
+        convolution_page([[Fraction(1, 3), big], [3, 0]], np.array([[Fraction(1, 7)]]), bias=[Fraction(1, 2)])
+    )
     page.click("#tab-forward")
     go_to_end(page)
     expected = [Fraction(1, 21), Fraction(big, 7), Fraction(3, 7), Fraction(0)]
-    found = page.evaluate("""() => [...document.querySelectorAll('table[data-grid="z"] td')].map((td) => td.dataset.value)""")
+    found = page.evaluate(
+        """() => [...document.querySelectorAll('table[data-grid="z"] td')].map((td) => td.dataset.value)"""
+    )
     assert [Fraction(text) for text in found] == [value + Fraction(1, 2) for value in expected]
     blur = open_page(convolution_page(np.ones((3, 3), dtype=np.float32), "box_blur"))
     assert cell(blur, "z", 0, 0).get_attribute("data-value") == "1"
@@ -482,7 +495,14 @@ def test_keys_play_and_step(open_page):
     page = open_page(convolution_page(np.ones((3, 3)), np.ones((2, 2))))
     counter = page.locator(".counter")
     assert counter.text_content() == "1 / 4"
-    for key, position in [("ArrowRight", 2), ("ArrowLeft", 1), ("End", 4), ("ArrowRight", 4), ("Home", 0), ("ArrowLeft", 0)]:
+    for key, position in [
+        ("ArrowRight", 2),
+        ("ArrowLeft", 1),
+        ("End", 4),
+        ("ArrowRight", 4),
+        ("Home", 0),
+        ("ArrowLeft", 0),
+    ]:
         page.keyboard.press(key)
         assert counter.text_content() == f"{position} / 4"
     assert page.locator('table[data-grid="z"] td[data-value]').count() == 0
@@ -497,7 +517,9 @@ def test_every_sweep_steps_to_its_end_and_back(open_page):
         ("conv2d", {"padding": 1, "padding_mode": "circular"}), ("conv_transpose2d", {"stride": 2}),
         ("max_pool2d", {"kernel_size": 2, "stride": 1}), ("avg_pool2d", {"kernel_size": 2, "stride": 1}),
     ]:  # fmt: skip
-        operands = [np.arange(9).reshape(3, 3) * 4 % 7] + ([np.array([[1, 2], [3, -1]]), 1] if "conv" in operation else [])
+        operands = [np.arange(9).reshape(3, 3) * 4 % 7] + (
+            [np.array([[1, 2], [3, -1]]), 1] if "conv" in operation else []
+        )
         page = open_page(convolution_page(*operands, operation=operation, **options))
         values = """() => [...document.querySelectorAll("td")].map((td) => td.dataset.value ?? "")"""
         for tab in page.locator("[role=tab]").all():

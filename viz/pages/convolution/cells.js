@@ -6,6 +6,7 @@
 //   kind   "data" an element of an array, "border" padding in its mode, "beyond" what ceil mode adds, "gap" the zeros
 //          that dilate by the stride, "rim" the zeros around, "cut" what padding takes off a transposed convolution
 //   from   {array, index}: the element that the cell is, or repeats
+//   same   equal for the cells that show the same element
 //   value  of a target, null until a step writes it
 // term: {factors: [cell, ...], share, slice}; its value is the product of its factors and of its share, if it has one
 // write: {cell, terms(), combine, divisor, columns, value, winners}; combine is "sum", "mean" (by the divisor) or "max";
@@ -51,7 +52,10 @@ function makeGrid({key, label, tone, rows, columns, plane = null}, at) {
   for (let row = 0; row < rows; row++) {
     grid.cells.push([]);
     for (let column = 0; column < columns; column++) {
-      grid.cells[row].push({grid, row, column, kind: "data", value: 0, name: null, from: null, ...at(row, column)});
+      const cell = {grid, row, column, kind: "data", value: 0, name: null, from: null, ...at(row, column)};
+      cell.element = null;
+      cell.same = cell.from ? `${cell.from.array} ${cell.from.index}` : cell;
+      grid.cells[row].push(cell);
     }
   }
   return grid;
@@ -99,9 +103,12 @@ function termValue(term) {
   return term.share === undefined ? product : multiply(product, term.share);
 }
 
-/** Compute what every step writes. A write into a cell that was written before is added to it. */
+/**
+ * Compute what every step writes. A write into a cell that was written before is added to it. Each grid gets the range of
+ * its numbers, least and most, and the length of the longest, as they are in the end.
+ */
 function evaluate(sweep) {
-  for (const cell of sweep.targets.flatMap(cellsOf)) cell.value = null;
+  rewind(sweep, 0);
   for (const write of sweep.steps.flatMap((step) => step.writes)) {
     const terms = write.terms();
     if (write.combine === "max") {
@@ -114,7 +121,14 @@ function evaluate(sweep) {
     }
     apply(write);
   }
+  for (const grid of planesOf(sweep)) {
+    const values = cellsOf(grid).map((cell) => cell.value).filter((value) => value !== null);
+    grid.range = [Math.min(...values.map(asDouble)), Math.max(...values.map(asDouble))];
+    grid.longest = Math.max(0, ...values.map((value) => cellText(value).length));
+  }
 }
+
+const planesOf = (sweep) => [...sweep.slices.flatMap(({a, b}) => b ? [a, b] : [a]), ...(sweep.bias ? [sweep.bias] : []), ...sweep.targets];
 
 function apply(write) {
   write.cell.value = write.cell.value === null ? write.value : add(write.cell.value, write.value);
@@ -135,11 +149,20 @@ function writesInto(sweep, cell, position) {
 
 /** Where a cell, or another cell that shows the same element, is a factor: [{cell, term}]. */
 function usesOf(sweep, cell) {
-  const isSame = (other) => other === cell || (cell.from && other.from && sameElement(other.from, cell.from));
-  return sweep.steps.flatMap((step) => step.writes).flatMap((write) =>
-    write.terms().filter((term) => term.factors.some(isSame)).map((term) => ({cell: write.cell, term})));
+  sweep.uses ??= collectUses(sweep);
+  return sweep.uses.get(cell.same) ?? [];
 }
 
-function sameElement(p, q) {
-  return p.array === q.array && p.index.every((i, axis) => i === q.index[axis]);
+function collectUses(sweep) {
+  const uses = new Map();
+  for (const write of sweep.steps.flatMap((step) => step.writes)) {
+    for (const term of write.terms()) {
+      for (const {same} of term.factors) {
+        const found = uses.get(same);
+        if (found) found.push({cell: write.cell, term});
+        else uses.set(same, [{cell: write.cell, term}]);
+      }
+    }
+  }
+  return uses;
 }

@@ -104,7 +104,7 @@ function explainSource(sweep, cell) {
   const uses = usesOf(sweep, cell);
   const heading = make("h3", {}, nameElement(cell.name), " = ", make("b", {}, shortText(cell.value, 6)));
   const shown = uses.slice(0, MOST_PRODUCTS / 10).map(({cell: target, term}) => {
-    const others = term.factors.filter((factor) => factor !== cell && !(factor.from && cell.from && sameElement(factor.from, cell.from)));
+    const others = term.factors.filter((factor) => factor.same !== cell.same);
     const part = make("span", {class: "use"}, nameElement(target.name ?? {long: "cut off", above: "", below: ""}),
       others.length ? [" through ", ...others.map((other) => other.name ? nameElement(other.name) : "0")] : null);
     part.pair = [target, ...term.factors];

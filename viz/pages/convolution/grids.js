@@ -42,30 +42,32 @@ function tooltip(cell) {
   return cell.name && nameText(cell.name);
 }
 
-/** Write what a cell holds now. `show` is "numbers", "names" or "shades". */
+/** Write what a cell holds now, if that changed. `show` is "numbers", "names" or "shades". */
 function showCell(cell, show) {
-  const {element, value, name} = cell;
+  const {element, value, name, grid} = cell;
+  if (cell.shown === value && cell.shownAs === show) return;
+  Object.assign(cell, {shown: value, shownAs: show});
   const has = value !== null && cell.kind !== "beyond";
-  const content = !has ? "" : show === "names" && name ? nameElement(name, "short") : shortText(value, 3);
-  element.replaceChildren(content);
+  element.replaceChildren(!has ? "" : show === "names" && name ? nameElement(name, "short") : cellText(value));
   if (has) element.dataset.value = fullText(value);
   else delete element.dataset.value;
   element.classList.toggle("pending", !has);
-  const length = show === "names" && name ? name.short.length + name.below.length * 0.7 + name.above.length * 0.7 : content.length;
-  element.style.setProperty("--length", Math.max(length || 0, 3));
   const words = !has ? "not yet" : shortText(value, 6);
   const kind = cell.kind === "data" ? "" : `, ${tooltip(cell)}`;
   element.setAttribute("aria-label", `row ${cell.row + 1}, column ${cell.column + 1}${kind}: ${words}`);
+  if (has && show === "shades") element.style.setProperty("--level", greyLevel(asDouble(value), grid.range).toFixed(3));
 }
 
-/** Grey levels from black, the least number of the grid, to white. */
-function shadeGrid(grid) {
-  const values = cellsOf(grid).filter((cell) => cell.value !== null).map((cell) => asDouble(cell.value));
-  const [least, most] = [Math.min(...values), Math.max(...values)];
-  for (const cell of cellsOf(grid)) {
-    const level = most > least && cell.value !== null ? (asDouble(cell.value) - least) / (most - least) : 0.5;
-    cell.element.style.setProperty("--level", level.toFixed(3));
-  }
+/** From black, the least number of the grid, to white. */
+function greyLevel(value, [least, most]) {
+  return most > least ? Math.max(0, Math.min(1, (value - least) / (most - least))) : 0.5;
+}
+
+/** One size of letters for a whole grid, by its longest text. */
+function fitLetters(grid, show) {
+  const nameLength = ({short, above, below}) => short.length + 0.7 * Math.max(below.length, above.length);
+  const longest = show === "names" ? Math.max(...cellsOf(grid).map(({name}) => name ? nameLength(name) : 1)) : grid.longest;
+  grid.element.style.setProperty("--length", Math.max(3, longest));
 }
 
 /** Draw the window on a grid, or take it away. */
@@ -102,6 +104,7 @@ function editCell(cell, first, done) {
   });
   input.value = first ?? fullText(cell.value);
   let isOpen = true;
+  cell.shownAs = null;
   const close = (value) => {
     if (!isOpen) return;
     isOpen = false;

@@ -80,22 +80,30 @@ function fullText(x) {
   return x.under === 1n ? String(x.over) : `${x.over}/${x.under}`;
 }
 
-/** A number in a few characters, with a true minus. Whole numbers and short fractions are exact. */
+/** A number in a few characters, with a true minus. Whole numbers and short fractions are exact; trailing zeros say that
+ *  a number was rounded to them. */
 function shortText(x, digits = 4) {
-  return plainText(x, digits).replace(/-/g, "\u2212");
+  return plainText(x, digits, Infinity).replace(/-/g, "\u2212");
 }
 
-function plainText(x, digits) {
+/** The same for a cell: three digits, two of them behind the point, but what is short enough is exact. */
+function cellText(x) {
+  const exact = fullText(x);
+  return (exact.length <= 5 ? exact : plainText(x, 3, 2)).replace(/-/g, "\u2212");
+}
+
+function plainText(x, digits, decimals) {
   if (isFraction(x)) {
     const exact = fullText(x);
     if (exact.length <= digits + 3) return exact;
     x = asDouble(x);
   }
-  if (!Number.isFinite(x)) return String(x);
   if (Number.isInteger(x) && Math.abs(x) < 1e6) return String(Object.is(x, -0) ? 0 : x);
-  const rounded = Number(x.toPrecision(digits));
-  if (Math.abs(rounded) >= 1e-4 && Math.abs(rounded) < 1e6) return String(rounded);
-  return x.toExponential(Math.max(0, digits - 2)).replace(/\.?0+e/, "e").replace("e+", "e");
+  const size = Math.abs(x);
+  if (size >= 1e6 || size < 10 ** -Math.min(4, decimals)) return x.toExponential(digits > 3 ? 2 : 0).replace("e+", "e");
+  const places = Math.min(decimals, Math.max(0, digits - 1 - Math.floor(Math.log10(size))));
+  const text = x.toFixed(places);
+  return Number(text) === x && places ? text.replace(/\.?0+$/, "") : text;
 }
 
 /** A number as a factor or a term: a negative one stands in parentheses. */

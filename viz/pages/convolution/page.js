@@ -10,6 +10,7 @@ const parts = {
   tabs: make("div", {role: "tablist", "aria-label": "Sweeps", class: "tabs"}),
   formula: make("p", {class: "sweep-formula formula"}),
   words: make("p", {class: "faint sweep-words"}),
+  head: make("div", {class: "sweep-head"}),
   choices: make("div", {class: "choices screen-only"}),
   stage: make("div", {class: "stage-frame", id: "stage", role: "tabpanel"}),
   explanation: make("section", {class: "explanation panel", "aria-label": "How this number is made"}),
@@ -24,6 +25,7 @@ const controls = player((position) => {
 let settings;
 
 function layOut() {
+  parts.head.append(parts.formula, parts.words);
   const isNarrow = matchMedia("(max-width: 60rem)").matches;
   document.getElementById("page").append(
     make("header", {class: "bar"}, parts.title, make("span", {class: "grow"}),
@@ -31,7 +33,7 @@ function layOut() {
     make("div", {class: "layout"},
       make("details", {class: "settings-panel panel screen-only", open: !isNarrow}, make("summary", {}, "Settings"), parts.form),
       make("main", {class: "work"}, parts.tabs,
-        make("div", {class: "sweep-head"}, parts.formula, parts.words), controls.element, parts.choices, parts.stage,
+        parts.head, controls.element, parts.choices, parts.stage,
         parts.explanation, parts.sizes,
         make("p", {class: "faint keys screen-only"}, "Space plays, \u2190 \u2192 step, Home and End go to the ends. Point at any number to see " +
           "what made it; a click keeps it, Esc lets go. A double click or Enter changes a number."))));
@@ -43,15 +45,13 @@ function rebuild() {
   sizes = settle(model);
   settings.refresh();
   const error = view.error ?? sizes.error;
-  parts.stage.classList.toggle("is-wrong", Boolean(error));
   showSizes(error);
+  for (const part of [parts.head, parts.explanation, parts.choices, controls.element]) part.hidden = Boolean(error);
   if (error) {
     sweep = null;
     parts.stage.replaceChildren(make("p", {role: "alert", class: "problem"}, error));
-    parts.explanation.hidden = controls.element.hidden = parts.choices.hidden = true;
     return;
   }
-  parts.explanation.hidden = controls.element.hidden = parts.choices.hidden = false;
   buildSweep();
 }
 
@@ -160,7 +160,7 @@ function showFocus(pointed) {
   const cell = pointed ?? view.pinned;
   const step = sweep.steps[view.position - 1];
   clearMarks(sweep);
-  for (const other of sweep.grids.flatMap(cellsOf)) other.element.classList.toggle("pinned", other === view.pinned);
+  if (view.pinned) mark(view.pinned, "pinned");
   let explained;
   if (cell) {
     markCell(sweep, cell, view.position);

@@ -77,7 +77,7 @@ function settingsForm(model, kernels, changed) {
     group("Border", "convolution", make("span", {class: "stacked"},
       choice("padding mode", Object.keys(MODES).map((mode) => [mode, capital(mode)]), () => model.mode,
         (value) => { model.mode = value; }), sample)),
-    group("Added", "transposed", pairOf(both("output padding", 0, model.limits.side, "outputPadding"))),
+    group("Output padding", "transposed", pairOf(both("output padding", 0, model.limits.side, "outputPadding"))),
     group("Ties", "max", choice("ties", [["first", "First winner"], ["split", "Split evenly"]], () => model.ties,
       (value) => { model.ties = value; })),
     make("div", {class: "row only-average"}, check("Padding counts in the mean", () => model.countIncludePad, (on) => { model.countIncludePad = on; })),

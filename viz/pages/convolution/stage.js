@@ -39,11 +39,8 @@ function showPosition(sweep, position, show) {
   rewind(sweep, position);
   for (const grid of sweep.grids) {
     for (const cell of cellsOf(grid)) showCell(cell, show);
-    if (show === "shades" && grid.tone !== "kernel") shadeGrid(grid);
-  }
-  const step = position ? sweep.steps[position - 1] : null;
-  for (const target of sweep.targets) {
-    for (const cell of cellsOf(target)) cell.element.classList.toggle("written", Boolean(step?.writes.some((w) => w.cell === cell)));
+    if (grid.lettersFor !== show) fitLetters(grid, show);
+    grid.lettersFor = show;
   }
   markWinners(sweep, position);
 }
@@ -52,24 +49,23 @@ function showPosition(sweep, position, show) {
 function markWinners(sweep, position) {
   const winners = new Set(sweep.steps.slice(0, position).flatMap((step) =>
     [...(step.marks ?? []), ...step.writes.flatMap((write) => write.winners ?? [])]));
-  for (const {a, b} of sweep.slices) {
-    for (const cell of [...cellsOf(a), ...(b ? cellsOf(b) : [])]) cell.element?.classList.toggle("winner", winners.has(cell));
-  }
-}
-
-const MARKS = ["used", "partner", "target", "pair"];
-
-function clearMarks(sweep) {
-  for (const grid of sweep.grids) {
-    placeFrame(grid, null);
-    for (const cell of cellsOf(grid)) {
-      cell.element.classList.remove(...MARKS);
-      delete cell.element.dataset.times;
-    }
-  }
+  for (const cell of sweep.winners ?? []) if (!winners.has(cell)) cell.element?.classList.remove("winner");
+  for (const cell of winners) mark(cell, "winner");
+  sweep.winners = winners;
 }
 
 const mark = (cell, name) => cell.element?.classList.add(name);
+
+/** Take every highlight away. */
+function clearMarks(sweep) {
+  for (const grid of sweep.grids) {
+    placeFrame(grid, null);
+    for (const element of grid.element.querySelectorAll("td:is(.used, .partner, .target, .pair, .pinned)")) {
+      element.classList.remove("used", "partner", "target", "pair", "pinned");
+      delete element.dataset.times;
+    }
+  }
+}
 
 /** Highlight a step: its windows, what they take, and where it goes. */
 function markStep(sweep, step) {
@@ -116,5 +112,5 @@ function markPair(cells) {
 }
 
 function clearPair(sweep) {
-  for (const cell of sweep.grids.flatMap(cellsOf)) cell.element.classList.remove("pair");
+  for (const grid of sweep.grids) for (const element of grid.element.querySelectorAll(".pair")) element.classList.remove("pair");
 }

@@ -117,7 +117,8 @@ def class_activation(
     size = "×".join(map(str, found.values.shape))
     plain.set_title(f"{'CAM' if method == 'cam' else 'Grad-CAM'} of layer {found.layer!r}, {size}")
     show_image(overlay, _in_grey(image))
-    strength = np.clip(np.abs(found.values) / colours["vmax"], 0, 1)  # no evidence leaves the image as it is
+    # No evidence leaves the image as it is, and so does a NaN.
+    strength = np.clip(np.nan_to_num(np.abs(found.values)) / colours["vmax"], 0, 1)
     show(overlay, found.values, extent=extent, interpolation="bilinear", alpha=0.75 * strength, **colours)
     overlay.set_title("Over the image")
     figure.colorbar(drawn, ax=[original, plain, overlay], shrink=0.8, label="evidence")

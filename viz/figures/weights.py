@@ -56,7 +56,7 @@ def filters(weight: Any, columns: int = 8) -> Any:
     height_drawn = max(step * mosaic.shape[0], 1.2)
     figure = new_figure(max(step * mosaic.shape[1], 2.4) + 1.2, height_drawn + 0.5)
     axes = figure.subplots()
-    limit = float(np.nanmax(np.abs(planes))) or 1.0
+    limit = float(np.abs(planes[np.isfinite(planes)]).max(initial=0)) or 1.0
     drawn = axes.imshow(mosaic, cmap=DIVERGING, vmin=-limit, vmax=limit, interpolation="nearest")
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0, labelsize=SMALL)

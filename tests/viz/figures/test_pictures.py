@@ -30,6 +30,24 @@ def centred(axes, i=0):
     return low == -high < 0
 
 
+def test_a_network_that_diverged_can_be_looked_at():
+    diverged = model()
+    broken = diverged[0].weight.numpy().copy()
+    broken[3] = np.nan
+    diverged[0].weight.data = broken
+    for figure in (
+        figures.filters(diverged[0].weight),
+        figures.filters(np.full((2, 3, 3, 3), np.nan)),
+        figures.filters(np.array([[[[np.inf, 1.0, -2.0]]]])),
+        figures.feature_maps(diverged, IMAGE),
+        figures.histograms(diverged),
+        figures.saliency(diverged, IMAGE),
+        figures.class_activation(diverged, IMAGE),
+    ):
+        figure.canvas.draw()
+    assert figures.filters(np.array([[[[np.inf, 1.0, -2.0]]]])).axes[0].images[0].get_clim() == (-2, 2)
+
+
 # Weights
 
 

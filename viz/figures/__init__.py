@@ -7,7 +7,7 @@ from tinygrad_cnn.viz.figures.borders import border_usage, padding_modes
 from tinygrad_cnn.viz.figures.canvas import save
 from tinygrad_cnn.viz.figures.checkerboard import overlap
 from tinygrad_cnn.viz.figures.classes import confusion_matrix, misclassified
-from tinygrad_cnn.viz.figures.curves import smoothed, training_curve, training_curves
+from tinygrad_cnn.viz.figures.curves import history_curve, smoothed, training_curve, training_curves
 from tinygrad_cnn.viz.figures.gallery import filtered, kernel_gallery
 from tinygrad_cnn.viz.figures.heatmaps import class_activation, receptive_field, saliency
 from tinygrad_cnn.viz.figures.maps import feature_maps
@@ -21,6 +21,7 @@ __all__ = [
     "filtered",
     "filters",
     "histograms",
+    "history_curve",
     "kernel_gallery",
     "misclassified",
     "overlap",

@@ -5,6 +5,8 @@ Without pyplot there is no window and no global state: a figure is the same on a
 
 from __future__ import annotations
 
+from functools import cache
+from io import BytesIO
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -41,10 +43,25 @@ def new_figure(width: float, height: float, layout: Any = "constrained") -> Any:
     array([4., 3.])
     """
     try:
-        from matplotlib.figure import Figure
+        figure = _figure_class()
     except ImportError as error:
         raise ImportError("figures need matplotlib; pip install 'tinygrad_cnn[plot]'") from error
-    return Figure(figsize=(width, height), layout=layout)
+    return figure(figsize=(width, height), layout=layout)
+
+
+@cache
+def _figure_class() -> type[Any]:
+    from matplotlib.figure import Figure
+
+    class Shown(Figure):
+        """A figure that a notebook shows: Jupyter itself shows only those that pyplot made."""
+
+        def _repr_png_(self) -> bytes:
+            buffer = BytesIO()
+            self.savefig(buffer, format="png", dpi=100)
+            return buffer.getvalue()
+
+    return Shown
 
 
 def save(figure: Any, path: str | PathLike[str], dpi: int = 150) -> Path:
@@ -72,11 +89,26 @@ def save(figure: Any, path: str | PathLike[str], dpi: int = 150) -> Path:
     ending = target.suffix.lower()
     if ending not in _METADATA:
         raise ValueError(f"save: expected a file that ends in {', '.join(_METADATA)} but got {str(path)!r}")
+    _write(figure, target, ending, dpi)
+    return target
+
+
+def to_svg(figure: Any) -> str:
+    """A figure as the text of an SVG, the same each time.
+
+    >>> to_svg(new_figure(1, 1)).startswith("<?xml")
+    True
+    """
+    buffer = BytesIO()
+    _write(figure, buffer, ".svg", 100)
+    return buffer.getvalue().decode()
+
+
+def _write(figure: Any, target: Any, ending: str, dpi: int) -> None:
     from matplotlib import rc_context
 
-    with rc_context({"svg.hashsalt": "tinygrad_cnn"}):
-        figure.savefig(target, dpi=dpi, metadata=_METADATA[ending])
-    return target
+    with rc_context({"svg.hashsalt": "tinygrad_cnn"}):  # of which the SVG's names are made, else of random numbers
+        figure.savefig(target, format=ending[1:], dpi=dpi, metadata=_METADATA[ending])
 
 
 def numbers(values: Any, operation: str, name: str) -> Any:

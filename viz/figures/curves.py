@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_cnn.viz.figures.canvas import BLUE, PALETTE, VERMILION, new_figure
 
-__doctest_requires__ = {"training_curve*": ["matplotlib"]}
+__doctest_requires__ = {"*_curve*": ["matplotlib"]}
 
 Series = Sequence[float | None]
 
@@ -79,6 +79,68 @@ def training_curves(runs: Mapping[str, Mapping[str, Any]], *, smoothing: float =
                     f"training_curves: expected series out of {', '.join(_SERIES)} but {name!r} has {series!r}"
                 )
     return _draw(runs, smoothing, "training_curves")
+
+
+def history_curve(history: Mapping[str, Series], unit: str = "epoch") -> Any:
+    """Any named series, one value each epoch: the losses on one axis, the accuracies on one, the rest on one each.
+
+    What is what is told by the name and the values, as `kind_of` says. What isn't known, None or NaN, stays a gap.
+
+    Args:
+        history: the values of each series, from the first epoch on.
+        unit: what a value stands for: "epoch", "step".
+
+    Raises:
+        ValueError: no series.
+        TypeError: something else than numbers.
+        ImportError: matplotlib is missing.
+
+    >>> figure = history_curve({"loss": [2.3, 0.9], "test": [0.4, 0.8], "learning rate": [0.1, 0.01]})
+    >>> [axes.get_title() for axes in figure.axes]
+    ['Loss', 'Accuracy', 'learning rate']
+    """
+    series = {name: _floats(values, name, "history_curve") for name, values in history.items()}
+    if not series:
+        raise ValueError("history_curve: expected a series to draw but got none")
+    kinds = {name: kind_of(name, values) for name, values in series.items()}
+    order = ("loss", "accuracy", "value")
+    panels = sorted(dict.fromkeys(kinds.values()), key=lambda kind: order.index(kind) if kind in order else len(order))
+    figure = new_figure(4.2 * len(panels) + 0.4, 3.3)
+    for kind, axes in zip(panels, figure.subplots(1, len(panels), squeeze=False)[0], strict=True):
+        names = [name for name in series if kinds[name] == kind]
+        for i, name in enumerate(names):
+            values = series[name] * (100 if kind == "accuracy" else 1)
+            markers = 3 if len(values) <= 40 else 0
+            style = ("o-", "s--", "^:", "v-.")[i % 4]
+            places = range(1, len(values) + 1)
+            axes.plot(places, values, style, color=PALETTE[i % len(PALETTE)], markersize=markers, label=name)
+        axes.set_title(kind.capitalize() if kind in order else kind)
+        axes.set(xlabel=unit, ylabel="accuracy in %" if kind == "accuracy" else kind)
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.grid(alpha=0.3)
+        if kind == "loss":
+            _log_scale(axes)
+        if len(names) > 1 or names != [kind]:
+            axes.legend(fontsize=8)
+    return figure
+
+
+def kind_of(name: str, values: Series) -> str:
+    """What a series is, by a word in its name: "loss"; "accuracy", where it says train, test, validation or accuracy
+    and all values are fractions of 0 to 1, or "value", where they are not; any other is of a kind of its own, its name.
+
+    >>> [kind_of(name, [0.5]) for name in ("loss", "test loss", "accuracy", "train", "val_acc", "learning rate")]
+    ['loss', 'loss', 'accuracy', 'accuracy', 'accuracy', 'learning rate']
+    >>> kind_of("test", [0.5, 3.0])
+    'value'
+    """
+    words = set(name.lower().replace("_", " ").replace("-", " ").split())
+    if any("loss" in word for word in words):
+        return "loss"
+    if not words & {"accuracy", "acc", "train", "training", "test", "val", "validation"}:
+        return name
+    known = [value for value in values if value is not None and value == value]
+    return "accuracy" if all(0 <= value <= 1 for value in known) else "value"
 
 
 def smoothed(values: Sequence[float | None], smoothing: float = 0.9) -> Any:

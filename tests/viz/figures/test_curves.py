@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("matplotlib")
 
-from tinygrad_cnn.viz.figures import smoothed, training_curve, training_curves
+from tinygrad_cnn.viz.figures import history_curve, smoothed, training_curve, training_curves
 
 NAN = float("nan")
 
@@ -70,6 +70,19 @@ def test_several_runs_have_a_colour_each():
     assert colours["two, test"] != colours["one, test"]
 
 
+def test_any_history_by_the_names_and_values_of_its_series():
+    history = {"rate": [0.1, 0.2], "val_acc": [None, 0.5], "rmse test": [3.0, 0.5], "Test-Loss": [1, 2], "loss": [2]}
+    axes = history_curve(history, "step").axes
+    assert [panel.get_title() for panel in axes] == ["Loss", "Accuracy", "Value", "rate"]
+    assert list(lines(axes[0])) == ["Test-Loss", "loss"]
+    np.testing.assert_array_equal(lines(axes[1])["val_acc"].get_ydata(), [NAN, 50])
+    assert points(lines(axes[2])["rmse test"]) == [(1, 3), (2, 0.5)]
+    assert axes[3].get_legend() is None
+    assert {panel.get_xlabel() for panel in axes} == {"step"}
+    assert [panel.get_yscale() for panel in axes] == ["log", "linear", "linear", "linear"]
+    assert len({line.get_color() for line in axes[0].lines}) == 2
+
+
 def test_smoothing_is_the_weighted_mean_of_what_came_before():
     values, s = [3.0, -1.0, 4.0, 1.0, 5.0], 0.8
     expected = [
@@ -95,6 +108,8 @@ def test_smoothing_passes_over_gaps():
         (lambda: training_curve(["a"]), TypeError, "^training_curve: losses must be numbers"),
         (lambda: training_curve([1.0], smoothing=1), ValueError, "^training_curve: smoothing"),
         (lambda: smoothed([1.0], -0.1), ValueError, "^smoothed: smoothing"),
+        (lambda: history_curve({}), ValueError, "^history_curve: expected a series"),
+        (lambda: history_curve({"loss": ["a"]}), TypeError, "^history_curve: loss must be numbers"),
         (lambda: training_curves({}), ValueError, "^training_curves: expected a series"),
         (lambda: training_curves({"a": {"loss": [1]}}), ValueError, "^training_curves: .*'a' has 'loss'"),
         (lambda: training_curves([[1.0]]), TypeError, "^training_curves: expected a mapping"),

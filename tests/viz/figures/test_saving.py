@@ -33,6 +33,7 @@ FIGURES = {
     "feature_maps": lambda: figures.feature_maps(model(), IMAGE),
     "filtered": lambda: figures.filtered(PICTURE, "sobel"),
     "filters": lambda: figures.filters(model()[2].weight),
+    "history_curve": lambda: figures.history_curve({"loss": [2.0, 1.0], "test": [0.5, None], "rate": [0.1]}),
     "histograms": lambda: figures.histograms(model()[5]),
     "kernel_gallery": lambda: figures.kernel_gallery(PICTURE, ["blur", "sobel", "sharpen"]),
     "misclassified": lambda: figures.misclassified(PICTURE[None, ..., 0], [0], [[0.0, 1.0]]),
@@ -103,7 +104,13 @@ def test_no_pyplot_and_no_matplotlib_until_a_figure_is_made():
     subprocess.run([sys.executable, "-c", script], check=True, cwd=Path(__file__).parents[3])
 
 
-def test_without_matplotlib(monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(ImportError, match=r"^figures need matplotlib; pip install 'tinygrad_cnn\[plot\]'"):
-        figures.filters([[[[1.0]]]])
+def test_without_matplotlib():
+    script = (
+        "import sys; sys.modules['matplotlib'] = None; from tinygrad_cnn.viz import figures\n"
+        "try: figures.filters([[[[1.0]]]])\n"
+        "except ImportError as error: print(error)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=True, cwd=Path(__file__).parents[3], capture_output=True, text=True
+    )
+    assert done.stdout == "figures need matplotlib; pip install 'tinygrad_cnn[plot]'\n"

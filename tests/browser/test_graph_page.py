@@ -74,7 +74,7 @@ def boxes(opened):
     return {
         int(item): bounds
         for item, *bounds in opened.evaluate(
-            """() => [...document.querySelectorAll(".box, .frame")].filter((b) => b.checkVisibility()).map((box) => {
+            """() => [...document.querySelectorAll(".box, .frame")].filter((b) => b.style.display !== "none").map((box) => {
               const shape = box.querySelector("rect:not(.behind, .around), circle");
               const {left, top, right, bottom} = shape.getBoundingClientRect();
               return [box.dataset.item, left, top, right, bottom]; })"""
@@ -114,7 +114,7 @@ def check_lines(opened):
     """Every line begins and ends at the border of what it joins."""
     found = boxes(opened)
     lines = opened.evaluate(
-        """() => [...document.querySelectorAll(".curve")].filter((path) => path.checkVisibility()).map((path) => {
+        """() => [...document.querySelectorAll(".curve")].filter((p) => p.style.display !== "none").map((path) => {
           const matrix = path.getScreenCTM(), at = (length) => {
             const {x, y} = path.getPointAtLength(length).matrixTransform(matrix); return [x, y]; };
           return [path.dataset.edge, at(0), at(path.getTotalLength())]; })"""
@@ -528,7 +528,7 @@ def test_no_text_leaves_its_box(open_page, lenet, resnet):
     for loss in (micrograd(), first_example(), lenet[1], resnet[1]):
         opened = open_page(made(loss))
         outside = opened.evaluate(
-            """() => [...document.querySelectorAll(".box")].filter((box) => box.checkVisibility()).flatMap((box) => {
+            """() => [...document.querySelectorAll(".box")].filter((b) => b.style.display !== "none").flatMap((box) => {
               const outer = box.querySelector("rect:not(.behind, .around), circle").getBoundingClientRect();
               return [...box.querySelectorAll("text")].filter((text) => {
                 const inner = text.getBoundingClientRect();

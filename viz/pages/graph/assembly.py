@@ -23,9 +23,6 @@ from tinygrad_cnn.walk import contributions
 if TYPE_CHECKING:
     from os import PathLike
 
-MOST_NODES = 5000
-"""A graph of more nodes is folded before it comes into the page, which says so."""
-
 OPEN = 120
 """At first so many levels of modules are open as show up to so many boxes."""
 
@@ -44,6 +41,7 @@ def page(
     depth: int | None = None,
     direction: str = "TB",
     title: str | None = None,
+    budget: int = 5000,
 ) -> Page:
     """The interactive page of a computation graph: one file that needs no network and no server.
 
@@ -58,6 +56,8 @@ def page(
         depth: how many levels of modules are open at first; None opens as many as can be read at a glance.
         direction: where the computation runs: "TB" down, "LR" to the right.
         title: what stands above the page; None takes the model's class or the output's name.
+        budget: a graph of more nodes is folded before it comes into the page, which says so; what is folded then stays
+            folded, and has no steps.
 
     Returns:
         The page, which shows itself in a notebook and has `open()`.
@@ -84,7 +84,8 @@ def page(
         if inputs is not None:
             raise ValueError("page: inputs are for a model; a tensor has its graph already")
         roots, data, default = roots_of(what, "page"), (), ""
-    fitted = fit(describe(roots, "page", data), has_numbers=True, budget=MOST_NODES)
+    whole = describe(roots, "page", data)
+    fitted = fit(whole, is_rolled=False, has_numbers=True, budget=budget)
     graph = fitted.graph
     walked = {id: node for node, id in tensor_ids(roots).items() if node.gradient is not None}
     sent = {
@@ -92,7 +93,7 @@ def page(
         for node in graph.operations
         if (result := node.id.replace("o", "t", 1)) in walked
     }
-    title = title if title is not None else default or _title(graph)
+    title = title if title is not None else default or _title(whole)
     made = page_of(graph, title, depth, direction, sent, fitted.note)
     return made if path is None else made.write(path)
 
@@ -205,7 +206,7 @@ def _node(node: Any, box: boxes.Box, parent: int, arrays: Arrays) -> dict[str, A
 
 def _about(node: Any) -> dict[str, Any]:
     return {
-        "title": node.title,
+        "title": node.title or boxes.contents(node),
         "name": node.name,
         "path": node.path,
         "arguments": node.arguments,

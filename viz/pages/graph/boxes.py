@@ -134,7 +134,7 @@ def operation(node: OperationNode, operands: int = 1) -> Box:
 
 def folded(node: FoldedNode | Group, operations: int) -> Box:
     """The box of a module that is folded, or of any other part of a graph that is drawn as one."""
-    name, title = labels.printable(node.name), labels.printable(node.title)
+    name, title = labels.printable(node.name), labels.printable(node.title or contents(node))
     lines = [("name", numbers.shortened(name or title, LONGEST_NAME))]
     about = labels.printable(node.arguments)
     if name:
@@ -143,6 +143,13 @@ def folded(node: FoldedNode | Group, operations: int) -> Box:
         lines.append(("", numbers.shortened(about, LONGEST_REMARK)))
     lines.append(("faint", counts(node.parameters, operations, node.turn)))
     return _box(lines, (), margin=14)
+
+
+def contents(node: FoldedNode | Group) -> str:
+    """What is in a part that has no title of its own, such as "tanh ×2, multiply"."""
+    found = node.contents if isinstance(node, FoldedNode) else ()
+    times = f" ×{node.times:,}" if node.times > 1 else ""
+    return ", ".join(f"{title} ×{count:,}" if count > 1 else title for title, count in found) + times
 
 
 def part(title: str) -> Box:
@@ -155,7 +162,8 @@ def heading(group: Group) -> str:
     name, title, arguments = (labels.printable(text) for text in (group.name, group.title, group.arguments))
     about = f"{title}({arguments})" if arguments else title
     turn = f", call {group.turn}" if group.turn > 1 else ""
-    return numbers.shortened((f"{name}  {about}" if name else about) + turn, LONGEST_TITLE)
+    times = f" ×{group.times:,}" if group.times > 1 else ""
+    return numbers.shortened((f"{name}  {about}" if name else about) + turn, LONGEST_TITLE) + times
 
 
 def counts(parameters: int, operations: int, turn: int = 1) -> str:

@@ -137,7 +137,7 @@ function overview() {
   const count = (kind) => data.nodes.filter((node) => node.kind === kind).length;
   return make("div", {class: "about"}, make("header", {}, make("h2", {}, document.getElementById("title").textContent)),
     facts([["operations", count("operation")], ["leaves", count("leaf")], ["constants", count("constant")],
-      ["modules", data.containers.length || null], ["backward walk", data.backward.length ? `${data.backward.length} steps` : "not computed"]]),
+      ["modules", data.containers.filter(({path}) => path !== undefined).length || null], ["backward walk", data.backward.length ? `${data.backward.length} step${data.backward.length === 1 ? "" : "s"}` : "not computed"]]),
     data.notes.map((note) => make("p", {class: "warning"}, note)), advice(),
     make("p", {class: "faint"}, "Point at a box to see what it holds. ",
       make("button", {type: "button", class: "link", onclick: () => help.showModal()}, "Keys and mouse")));

@@ -199,8 +199,11 @@ class Tree:
             members.clear()
             for chunk in chunks:
                 inside = [numbers[i] for i in self._inside(chunk) if i in numbers]
-                title = f"operations {min(inside):,} to {max(inside):,}" if inside else "tensors"
-                part = self._add(item, {"title": title, "operations": len(inside)}, title, boxes.part(title))
+                title, count = "tensors", sum(len(stretch) for stretch in inside)
+                if inside:
+                    low, high = min(stretch.start for stretch in inside), max(stretch.stop - 1 for stretch in inside)
+                    title = f"operations {low:,} to {high:,}"
+                part = self._add(item, {"title": title, "operations": count}, title, boxes.part(title))
                 times.append(times[chunk[0]])
                 self.members(part).extend(chunk)
                 for each in chunk:
@@ -218,9 +221,15 @@ class Tree:
                 stack += self.container(item).members
         return found
 
-    def _numbers(self) -> dict[int, int]:
-        operations = (i for i, node in enumerate(self.nodes) if isinstance(node, OperationNode))
-        return {i: number for number, i in enumerate(operations, 1)}
+    def _numbers(self) -> dict[int, range]:
+        """The operations counted in the order of recording: a folded node stands for several."""
+        numbers, reached = {}, 1
+        for i, node in enumerate(self.nodes):
+            if not isinstance(node, TensorNode):
+                count = 1 if isinstance(node, OperationNode) else node.operations
+                numbers[i] = range(reached, reached + count)
+                reached += count
+        return numbers
 
     def _times(self) -> list[int]:
         """When each item comes: an operand that is given with its first use, a result with its operation."""

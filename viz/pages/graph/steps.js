@@ -82,10 +82,11 @@ class Steps {
   /** One sentence on where the reader is. */
   caption() {
     const first = data.forward.length, step = this.step;
-    if (!this.count) return "Nothing was computed here";
+    if (!this.count) return "No single operation is left here to step through";
     if (!this.isActive) {
-      return data.backward.length ? `${first} steps forward, ${data.backward.length} back`
-        : `${first} steps forward. For the steps back, call backward() before the page is made`;
+      const forward = `${first} step${first === 1 ? "" : "s"} forward`;
+      return data.backward.length ? `${forward}, ${data.backward.length} back`
+        : `${forward}. For the steps back, call backward() before the page is made`;
     }
     if (!step) return "Before the first step";
     const title = items[step.item].title;

@@ -75,7 +75,12 @@ class View {
     const isCut = isReadable && scale < READABLE;
     if (isCut) scale = Math.min(READABLE, Math.max(isDown ? width / whole.width : height / whole.height, 0.35));
     const place = (room, length) => (room - length * scale) / 2;
-    const x = isCut && !isDown ? 0 : place(width, whole.width), y = isCut && isDown ? 0 : place(height, whole.height);
+    const first = this.picture.composition.boxes.get(shownInOrder()[0]);
+    // Begin at the first box, but leave no room beside the picture that it could fill.
+    const begin = (room, length, center) => length * scale < room ? place(room, length)
+      : clamp(room / 2 - center * scale, room - length * scale, 0);
+    const x = isCut ? begin(width, whole.width, isDown ? first.x : 0) : place(width, whole.width);
+    const y = isCut ? begin(height, whole.height, isDown ? 0 : first.y) : place(height, whole.height);
     this.isFitted = !isCut;
     if (isSmooth) this.glide(scale, x, y);
     else this.set(scale, x, y);

@@ -55,6 +55,17 @@ def interleave(
     return timings
 
 
+def median_of(function: Callable[[], object], rounds: int = 7) -> float:
+    """The median time of a call in seconds, after one that is not timed."""
+    times = []
+    for turn in range(rounds + 1):
+        start = perf_counter()
+        function()
+        if turn:
+            times.append(perf_counter() - start)
+    return statistics.median(times)
+
+
 def environment() -> str:
     """The machine, the versions and the commit, as a line of Markdown."""
     import numpy

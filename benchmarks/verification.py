@@ -8,31 +8,17 @@ that the project has set itself.
 
 from __future__ import annotations
 
-import statistics
 import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
-from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 import tinygrad_cnn as tg
-from benchmarks.timing import RESULTS, environment
+from benchmarks.timing import RESULTS, environment, median_of
 from tinygrad_cnn.verify.catalogue.convolution_rules import bias_gradient, input_gradient, kernel_gradient
-
-
-def median_of(function: Callable[[], Any], rounds: int = 7) -> float:
-    """The median time of a call in seconds, after one that is not timed."""
-    times = []
-    for turn in range(rounds + 1):
-        start = perf_counter()
-        function()
-        if turn:
-            times.append(perf_counter() - start)
-    return statistics.median(times)
-
 
 # check_rule
 

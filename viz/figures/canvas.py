@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.tensor import Tensor
+from tinygrad_cnn.viz.labels import printable
+from tinygrad_cnn.viz.numbers import shortened
 
 __doctest_requires__ = {"*": ["matplotlib"]}
 
@@ -29,6 +31,9 @@ PALETTE = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY)
 
 SMALL = 8
 """The size of small print, in points."""
+
+LONGEST_NAME = 24
+"""Longer names of classes are cut."""
 
 _METADATA: dict[str, dict[str, Any]] = {".svg": {"Date": None}, ".png": {}, ".pdf": {"CreationDate": None}}
 
@@ -193,6 +198,8 @@ def class_names(classes: Any, count: int, operation: str) -> list[str]:
     (['0', '1', '2'], ['cat', 'dog'])
     """
     names = [str(name) for name in (range(count) if classes is None else classes)]
+    # matplotlib reads what stands between two dollars as a formula.
+    names = [shortened(printable(name), LONGEST_NAME).replace("$", r"\$") for name in names]
     if len(names) != count:
         raise ValueError(f"{operation}: expected the names of {count} classes but got {len(names)}")
     return names

@@ -48,6 +48,15 @@ def test_a_network_that_diverged_can_be_looked_at():
     assert figures.filters(np.array([[[[np.inf, 1.0, -2.0]]]])).axes[0].images[0].get_clim() == (-2, 2)
 
 
+@pytest.mark.parametrize(
+    "name", ["$\\frac$", "$x$ and $y$", "\ud800", "two\nlines", "long " * 2000, "_^{}%\\"], ids=range(6)
+)
+def test_classes_of_any_name(name):
+    figure = figures.confusion_matrix([0, 1], [1, 1], classes=[name, "other"])
+    figure.canvas.draw()
+    assert_readable(figure)
+
+
 # Weights
 
 

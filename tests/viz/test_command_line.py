@@ -4,6 +4,7 @@ import json
 import re
 import webbrowser
 from importlib.util import find_spec
+from pathlib import Path
 from shutil import which
 from xml.etree import ElementTree
 
@@ -189,6 +190,14 @@ def test_the_choices_are_those_of_the_library():
     assert parser.parse_args(["draw", "a.py"]).budget == dot.BUDGET
     for mode in cli.PADDING_MODES:
         tg.pad(np.ones((3, 3)), 1, mode)
+
+
+def test_readmes_commands_are_understood():
+    readme = Path(__file__).parents[2] / "README.md"
+    commands = re.findall(r"^tinygrad-cnn ((?:draw|convolution|summary) .*)$", readme.read_text(encoding="utf-8"), re.M)
+    assert len(commands) == 4
+    for command in commands:
+        cli._parser().parse_args(command.split())
 
 
 # summary

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from importlib import import_module
 from importlib.util import find_spec
 from math import isfinite, nan
 from time import perf_counter
@@ -64,7 +65,7 @@ class LiveCurve:
         self._count = 0
         self._shown = 0
         self._display: Any = None  # IPython's handle of the picture, once there is one
-        self._shell = None if file else _notebook()
+        self._shell: Any = None if file else _notebook()
         self._draws = self._shell is not None and find_spec("matplotlib") is not None
         self._next = 0.0  # when a picture may be drawn again
         self._waits = False  # for the end of the cell
@@ -151,8 +152,6 @@ class LiveCurve:
 
     def _show(self) -> None:
         """Draw the picture and put it in the place of the one before."""
-        from IPython.display import display
-
         start = perf_counter()
         bundle = {"text/plain": self._block()}
         if self._draws:
@@ -162,7 +161,7 @@ class LiveCurve:
                 self._draws = False
                 warnings.warn(f"LiveCurve: going on with text, for the picture failed: {error!r}", stacklevel=3)
         if self._display is None:
-            self._display = display(bundle, raw=True, display_id=True)
+            self._display = import_module("IPython.display").display(bundle, raw=True, display_id=True)
         else:
             self._display.update(bundle, raw=True)
         end = perf_counter()
@@ -177,7 +176,7 @@ class LiveCurve:
             self._waits = False
             self.flush()
 
-        events = self._shell.events  # type: ignore[attr-defined]
+        events = self._shell.events
         events.register("post_run_cell", end)
         self._waits = True
 

@@ -119,10 +119,13 @@ def _picture(x: Tensor) -> str | None:
     if recorded is None:
         return None
     has_values = not any(isinstance(node.value, Unkept) for node in recorded)
-    numbers = {"values": has_values, "gradients": has_values and x.node.gradient is not None}
-    drawn = svg(draw(x, **numbers, budget=BUDGET).source)
-    # A page has more room below than beside.
-    return drawn if width_of(drawn) <= WIDEST else svg(draw(x, **numbers, budget=BUDGET, direction="TB").source)
+    has_gradients = has_values and x.node.gradient is not None
+
+    def drawn(direction: str) -> str:
+        return svg(draw(x, values=has_values, gradients=has_gradients, budget=BUDGET, direction=direction).source)
+
+    right = drawn("LR")
+    return right if width_of(right) <= WIDEST else drawn("TB")  # a page has more room below than beside
 
 
 def _nodes(node: Node, limit: int) -> set[Node] | None:

@@ -2,6 +2,7 @@
 
 from tinygrad_cnn.viz import figures
 from tinygrad_cnn.viz.dot import draw
+from tinygrad_cnn.viz.live import LiveCurve
 from tinygrad_cnn.viz.pages.convolution import convolution_page
 from tinygrad_cnn.viz.pages.document import Page
 from tinygrad_cnn.viz.pages.graph import page
@@ -10,6 +11,7 @@ from tinygrad_cnn.viz.summaries import Comparison, Summary, compare, summary
 
 __all__ = [
     "Comparison",
+    "LiveCurve",
     "Page",
     "Rendering",
     "Summary",

@@ -74,10 +74,11 @@ def boxes(opened):
     return {
         int(item): bounds
         for item, *bounds in opened.evaluate(
-            """() => [...document.querySelectorAll(".box, .frame")].filter((b) => b.style.display !== "none").map((box) => {
+            """() => [...document.querySelectorAll(".box, .frame")].flatMap((box) => {
+              if (box.style.display === "none") return [];
               const shape = box.querySelector("rect:not(.behind, .around), circle");
               const {left, top, right, bottom} = shape.getBoundingClientRect();
-              return [box.dataset.item, left, top, right, bottom]; })"""
+              return [[box.dataset.item, left, top, right, bottom]]; })"""
         )
     }
 

@@ -129,7 +129,8 @@ def page_of(
         for node in graph.tensors
     )
     named = Counter(edge.target for edge in graph.edges if edge.label)
-    drawn = [_box(node, is_walked, named[node.id]) for node in graph.nodes]
+    used = Counter(edge.source for edge in graph.edges if edge.has_gradient)
+    drawn = [_box(node, is_walked, named[node.id], used[node.id] > 1) for node in graph.nodes]
     tree = scenes.Tree(graph, [(box.width, box.height) for box in drawn])
     placed, by = layouts(tree.plans(direction), direction)
     forward, backward = steps(graph, arrays, contributions or {})
@@ -168,9 +169,9 @@ def _title(graph: Graph) -> str:
     return ", ".join(named) if named else operations[-1].title if operations else "computation"
 
 
-def _box(node: Any, is_walked: bool, operands: int) -> boxes.Box:
+def _box(node: Any, is_walked: bool, operands: int, is_summed: bool) -> boxes.Box:
     if isinstance(node, TensorNode):
-        return boxes.tensor(node, has_values=True, has_gradients=is_walked)
+        return boxes.tensor(node, True, is_walked, is_summed)
     if isinstance(node, OperationNode):
         return boxes.operation(node, operands)
     return boxes.folded(node, node.operations)

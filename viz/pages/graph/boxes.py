@@ -80,8 +80,14 @@ class Box:
     texts: tuple[Text, ...]
 
 
-def tensor(node: TensorNode, has_values: bool, has_gradients: bool) -> Box:
+def tensor(node: TensorNode, has_values: bool, has_gradients: bool, is_summed: bool = False) -> Box:
     """The box of a tensor: its name, shape and dtype, and its numbers where they are few.
+
+    Args:
+        node: the tensor.
+        has_values: whether to show what it holds.
+        has_gradients: whether to show its gradient.
+        is_summed: whether that is a sum: then there is room for the sums on the way to it, which may be longer.
 
     >>> box = tensor(TensorNode("t0", "leaf", False, "a", (), "float", 2.0, Missing.NOT_COMPUTED), True, True)
     >>> [text.text for text in box.texts]
@@ -108,7 +114,7 @@ def tensor(node: TensorNode, has_values: bool, has_gradients: bool) -> Box:
             rows.append(("gradient", "gradient", cells))
     if not lines and not rows:
         lines.append(("faint", node.dtype or node.kind))
-    return _box(lines, rows)
+    return _box(lines, rows, least_cell=text_width("−1.234e−5") if is_summed and has_gradients else 0)
 
 
 def _cells(array: object) -> list[list[str]] | None:
@@ -185,13 +191,15 @@ def _box(
     rows: Iterable[tuple[str, str, list[list[str]]]],
     margin: float = 9,
     least: float = 0,
+    least_cell: float = 0,
 ) -> Box:
     """Lines of text in the middle, and below them rows of numbers in columns, with what they are on the left."""
     rows = list(rows)
     width = max((text_width(text, style) for style, text in lines), default=0.0)
     caption = max((text_width(name) for name, _, _ in rows), default=0.0) + 10
     columns = max((len(line) for _, _, cells in rows for line in cells), default=0)
-    cell = max((text_width(text) for _, _, cells in rows for line in cells for text in line), default=0.0) + 8
+    cell = max((text_width(text) for _, _, cells in rows for line in cells for text in line), default=0.0)
+    cell = max(cell, least_cell) + 8
     if rows:
         width = max(width, caption + columns * cell)
     height = LINE * (len(lines) + sum(len(cells) for _, _, cells in rows)) + (4 if rows and lines else 0)

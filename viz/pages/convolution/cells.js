@@ -20,9 +20,9 @@
 function symbols(operation) {
   const z = isTransposed(operation) ? "y" : "z";
   return {
-    x: ["X", "X"], weight: ["K", "K"], bias: ["B", "B"], z: [z, z], dz: [`\u2202L/\u2202${z}`, `d${z}`],
-    dx: ["\u2202L/\u2202X", "dX"], padded: ["\u2202L/\u2202X\u0302", "dX\u0302"], dk: ["\u2202L/\u2202K", "dK"],
-    db: ["\u2202L/\u2202B", "dB"],
+    x: ["X", "X"], weight: ["K", "K"], bias: ["B", "B"], z: [z, z], dz: [`∂L/∂${z}`, `d${z}`],
+    dx: ["∂L/∂X", "dX"], padded: ["∂L/∂X\u0302", "dX\u0302"], dk: ["∂L/∂K", "dK"],
+    db: ["∂L/∂B", "dB"],
   };
 }
 
@@ -42,8 +42,10 @@ const nameText = (name) => `${name.long}${name.above && `(${name.above})`}${name
 
 /** A name as markup. */
 function nameElement(name, length = "long") {
-  const [below, above] = [name.below ? make("sub", {}, name.below) : null, name.above ? make("sup", {}, name.above) : null];
-  return make("span", {class: "name"}, name[length], above && below ? make("span", {class: "scripts"}, above, below) : [above, below]);
+  const below = name.below ? make("sub", {}, name.below) : null;
+  const above = name.above ? make("sup", {}, name.above) : null;
+  const scripts = above && below ? make("span", {class: "scripts"}, above, below) : [above, below];
+  return make("span", {class: "name"}, name[length], scripts);
 }
 
 /** A grid; `at(row, column)` gives what its cell holds. */
@@ -89,8 +91,11 @@ function slide({slices, count, kernel, stride, dilation, start = [0, 0], bias = 
 
 /** The steps that add up planes, a cell at a time, in one cell. */
 function addUp(grids, cell) {
-  return grids.flatMap((grid, slice) => cellsOf(grid).map((part) => (
-    {writes: [{cell, terms: () => [{factors: [part], slice}], combine: "sum", columns: grid.columns}], frames: [], at: part})));
+  return grids.flatMap((grid, slice) => cellsOf(grid).map((part) => ({
+    writes: [{cell, terms: () => [{factors: [part], slice}], combine: "sum", columns: grid.columns}],
+    frames: [],
+    at: part,
+  })));
 }
 
 /** Every [row, column] of a size, row by row. */
@@ -128,7 +133,10 @@ function evaluate(sweep) {
   }
 }
 
-const planesOf = (sweep) => [...sweep.slices.flatMap(({a, b}) => b ? [a, b] : [a]), ...(sweep.bias ? [sweep.bias] : []), ...sweep.targets];
+/** All grids of a sweep; of some slices only, where not all are shown. */
+function planesOf(sweep, slices = sweep.slices) {
+  return [...slices.flatMap(({a, b}) => [a, b]), sweep.bias, ...sweep.targets].filter(Boolean);
+}
 
 function apply(write) {
   write.cell.value = write.cell.value === null ? write.value : add(write.cell.value, write.value);

@@ -14,7 +14,7 @@ const isFlipped = (model) => model.operation === "convolve2d";
 
 function kernelPlane(model, f, c, rotated) {
   const [filters, channels] = shapeOf(model.weight);
-  const name = rotated ? "K rotated by 180\u00b0" : "K";
+  const name = rotated ? "K rotated by 180°" : "K";
   const label = planeLabel(name, [["filter", filters, f], ["channel", channels, c]]);
   return rotated ? rotatedPlane(model, [f, c], {key: "weight", label})
     : plainPlane(model, "weight", [f, c], {key: "weight", label, tone: "kernel"});
@@ -37,12 +37,13 @@ function convolutionForward(model, g, {n, f}) {
   const label = planeLabel("Z", [["image", images, n], ["channel", filters, f]]);
   const z = targetPlane(model, "z", [n, f], [images, filters, ...g.out], {label, tone: "output"});
   const bias = biasCell(model, f);
-  const kernel = isFlipped(model) ? "K rotated by 180\u00b0" : "K";
+  const kernel = isFlipped(model) ? "K rotated by 180°" : "K";
   return {
     slices, bias, targets: [z], selectors: ["n", "f"], sliceName: "channel",
-    formula: `Z = X \u22c6 ${kernel}${bias ? " + B" : ""}`,
-    words: `The window slides over X${g.pads.flat().some(Boolean) ? " with its border" : ""}. Each entry under it is multiplied with ` +
-      `the kernel\u2019s; the products${perGroup > 1 ? " of all channels" : ""}${bias ? " and the bias" : ""} are added up.`,
+    formula: `Z = X ⋆ ${kernel}${bias ? " + B" : ""}`,
+    words: `The window slides over X${g.pads.flat().some(Boolean) ? " with its border" : ""}. Each entry under it is ` +
+      `multiplied with the kernel’s; the products${perGroup > 1 ? " of all channels" : ""}` +
+      `${bias ? " and the bias" : ""} are added up.`,
     steps: slide({
       slices, count: g.out, kernel: g.kernel, stride: model.stride, dilation: model.dilation,
       bias: bias?.cells[0][0], target: (i, j) => z.cells[i][j],
@@ -71,7 +72,7 @@ function convolutionDX(model, g, {n, c}) {
     };
   });
   const at = [["image", images, n], ["channel", channels, c]];
-  const dx = targetPlane(model, "dx", [n, c], [images, channels, ...g.size], {label: planeLabel("dX", at), tone: "gradient"});
+  const dx = targetPlane(model, "dx", [n, c], shapeOf(model.x), {label: planeLabel("dX", at), tone: "gradient"});
   const padded = hasBorder ? targetPlane(model, "padded", [n, c], [images, channels, ...g.padded],
     {label: planeLabel("dX\u0302, of X with its border", at), tone: "gradient"}) : null;
   const steps = slide({
@@ -79,12 +80,12 @@ function convolutionDX(model, g, {n, c}) {
     target: (i, j) => (padded ?? dx).cells[i][j],
   });
   if (padded) markBorder(model, g, padded, dx);
-  const kernel = isFlipped(model) ? "K" : "K rotated by 180\u00b0";
+  const kernel = isFlipped(model) ? "K" : "K rotated by 180°";
+  const dilated = model.stride.some((s) => s > 1) ? ", dilated by the stride and" : "";
   return {
     slices, targets: padded ? [padded, dx] : [dx], selectors: ["n", "c"], sliceName: "filter",
-    formula: `\u2202L/\u2202X = (\u2202L/\u2202z${model.stride.some((s) => s > 1) ? ", dilated by the stride and" : ""} zero-padded) ` +
-      `\u22c6 ${kernel}`,
-    words: `${isFlipped(model) ? "The kernel" : "The kernel, rotated by 180\u00b0,"} slides over dZ, one pixel of X at a time: each ` +
+    formula: `∂L/∂X = (∂L/∂z${dilated} zero-padded) ⋆ ${kernel}`,
+    words: `The kernel${isFlipped(model) ? "" : ", rotated by 180°,"} slides over dZ, one pixel of X at a time: each ` +
       "pixel collects from every output that it took part in." +
       (padded ? " Then the gradient of the border is folded back onto the pixels that the border repeats." : "") +
       lostEntries(model, g, slices),
@@ -111,7 +112,8 @@ function markBorder(model, g, padded, dx) {
 
 /** The steps after the sweep: pixels without a copy in the border keep their gradient, the others add those of theirs. */
 function foldBack(model, g, padded, dx) {
-  const copies = new Map(cellsOf(dx).map((cell) => [cell, [padded.cells[cell.row + g.pads[0][0]][cell.column + g.pads[1][0]]]]));
+  const inside = (cell) => padded.cells[cell.row + g.pads[0][0]][cell.column + g.pads[1][0]];
+  const copies = new Map(cellsOf(dx).map((cell) => [cell, [inside(cell)]]));
   for (const cell of cellsOf(padded)) if (cell.repeats) copies.get(cell.repeats).push(cell);
   const write = ([cell, parts]) => ({
     cell, terms: () => parts.map((part) => ({factors: [part], slice: null})), combine: "sum", folds: true,
@@ -135,7 +137,7 @@ function convolutionDK(model, g, {f, k: c}) {
   const last = g.kernel.map((k) => k - 1);
   return {
     slices, targets: [dk], selectors: ["f", "k"], sliceName: "image",
-    formula: "\u2202L/\u2202K = X \u22c6 \u2202L/\u2202z" + (isFlipped(model) ? ", rotated by 180\u00b0" : ""),
+    formula: "∂L/∂K = X ⋆ ∂L/∂z" + (isFlipped(model) ? ", rotated by 180°" : ""),
     words: "dZ slides over X as a kernel would, one entry of K at a time: each entry collects the products of dZ with " +
       `the pixels that it was multiplied with${strideAndDilation(model)}.`,
     steps: slide({
@@ -147,7 +149,7 @@ function convolutionDK(model, g, {f, k: c}) {
 
 function strideAndDilation(model) {
   const notes = [];
-  if (model.stride.some((s) => s > 1)) notes.push("dZ\u2019s entries lie a stride apart");
+  if (model.stride.some((s) => s > 1)) notes.push("dZ’s entries lie a stride apart");
   if (model.dilation.some((d) => d > 1)) notes.push("it moves by the dilation");
   return notes.length ? ` (${notes.join(", ")})` : "";
 }
@@ -161,7 +163,7 @@ function biasGradient(model, g, {f}) {
     columns: 1, plane: [f]}, () => ({value: null, name: biasName(model, "db", f)}));
   const [z] = symbols(model.operation).z;
   return {
-    slices, targets: [db], selectors: ["f"], sliceName: "image", sign: "\u03a3 \u2192", formula: `\u2202L/\u2202B = \u03a3 \u2202L/\u2202${z}`,
+    slices, targets: [db], selectors: ["f"], sliceName: "image", sign: "Σ →", formula: `∂L/∂B = Σ ∂L/∂${z}`,
     words: "The bias is added to every output of its filter, so that it collects the gradients of all of them.",
     steps: addUp(slices.map(({a}) => a), db.cells[0][0]),
   };

@@ -13,7 +13,7 @@ function explainTarget(sweep, cell, position) {
   const {combine, divisor, winners} = writes[0] ?? {combine: "sum"};
   if (!cell.name) return [make("p", {}, "The padding takes this cell off the output.")];
   const value = writes.length ? writes.map((write) => write.value).reduce(add) : 0;
-  const heading = make("h3", {}, nameElement(cell.name), " = ", make("b", {"data-result": fullText(value)}, shortText(value, 6)));
+  const heading = make("h3", {}, nameElement(cell.name), " = ", make("b", {}, shortText(value, 6)));
   if (!terms.length) return [heading, make("p", {}, "Nothing has reached this cell.")];
   return [
     heading,
@@ -40,8 +40,8 @@ function productGroups(sweep, terms, write, value) {
       slices.length > 1 && part.length > 1 ? make("p", {class: "subtotal"}, "sum ", make("b", {}, shortText(sum))) : null);
   });
   const joined = groups.flatMap((group, i) => i ? [make("span", {class: "sign"}, sign), group] : [group]);
-  const dividing = write.combine === "mean" ? [make("span", {class: "sign"}, `\u00f7 ${write.divisor}`)] : [];
-  return [...joined, ...dividing, make("span", {class: "sign"}, write.combine === "max" ? "\u2192 max" : "="),
+  const dividing = write.combine === "mean" ? [make("span", {class: "sign"}, `÷ ${write.divisor}`)] : [];
+  return [...joined, ...dividing, make("span", {class: "sign"}, write.combine === "max" ? "→ max" : "="),
     make("b", {class: "result"}, shortText(value, 6))];
 }
 
@@ -50,7 +50,7 @@ function productElement(term, write) {
   const won = write.winners?.includes(term.factors[0]);
   const parts = term.factors.map((cell) => shortText(cell.value));
   if (term.share !== undefined) parts.push(shortText(term.share));
-  const numbers = parts.map((text, i) => i && text.startsWith("\u2212") ? `(${text})` : text).join("\u2009\u00b7\u2009");
+  const numbers = parts.map((text, i) => i && text.startsWith("−") ? `(${text})` : text).join("\u2009·\u2009");
   const faint = term.factors.some((cell) => !cell.name);
   const element = make("span", {class: `product${faint ? " faint" : ""}${won ? " won" : ""}`, title: productName(term)},
     make("span", {}, numbers), parts.length > 1 ? make("b", {}, shortText(termValue(term))) : null);
@@ -62,11 +62,13 @@ function productName(term) {
   return [...term.factors.map((cell) => cell.name ? nameText(cell.name) : "0"), ...shareText(term)].join(" ");
 }
 
-const shareText = (term) => term.share === undefined ? [] : [`\u00b7 ${shortText(term.share)}`];
+const shareText = (term) => term.share === undefined ? [] : [`· ${shortText(term.share)}`];
+
+const separated = (parts, sign = ", ") => parts.flatMap((part, i) => i ? [sign, part] : [part]);
 
 /** The gradient comes first, as in the lecture. */
 function orderedFactors(term) {
-  return [...term.factors].sort((p, q) => q.name.long.includes("\u2202") - p.name.long.includes("\u2202"));
+  return [...term.factors].sort((p, q) => q.name.long.includes("∂") - p.name.long.includes("∂"));
 }
 
 /** z11 = X11 K11 + X12 K12 + ... + B; terms with a zero of the padding are left out. */
@@ -74,15 +76,16 @@ function formulaLine(cell, terms, divisor) {
   const named = terms.filter((term) => term.factors.every((factor) => factor.name));
   const shown = named.slice(0, MOST_PRODUCTS / 4);
   const parts = shown.flatMap((term, i) => {
-    const factors = orderedFactors(term).flatMap((factor, j) => j ? ["\u2009", nameElement(factor.name)] : [nameElement(factor.name)]);
+    const factors = separated(orderedFactors(term).map((factor) => nameElement(factor.name)), "\u2009");
     const part = make("span", {class: "term"}, factors, ...shareText(term));
     part.pair = term.factors;
     return i ? [" + ", part] : [part];
   });
-  if (shown.length < named.length) parts.push(` + \u2026 (${named.length - shown.length} more)`);
+  if (shown.length < named.length) parts.push(` + … (${named.length - shown.length} more)`);
   const sum = parts.length ? parts : ["0"];
   const right = divisor > 1 ? ["(", ...sum, `) / ${divisor}`] : sum;
-  return make("p", {class: "formula-line", "data-formula": formulaText(cell, named, divisor)}, nameElement(cell.name), " = ", right);
+  const text = formulaText(cell, named, divisor);
+  return make("p", {class: "formula-line", "data-formula": text}, nameElement(cell.name), " = ", right);
 }
 
 function formulaText(cell, named, divisor) {
@@ -92,15 +95,15 @@ function formulaText(cell, named, divisor) {
 }
 
 function maximumLine(cell, terms, winners) {
-  const names = terms.map((term) => nameElement(term.factors[0].name)).flatMap((name, i) => i ? [", ", name] : [name]);
-  const won = winners.map((winner) => nameElement(winner.name)).flatMap((name, i) => i ? [", ", name] : [name]);
+  const names = separated(terms.map((term) => nameElement(term.factors[0].name)));
+  const won = separated(winners.map((winner) => nameElement(winner.name)));
   return make("p", {class: "formula-line"}, nameElement(cell.name), " = max(", names, "), ",
     winners.length > 1 ? "a tie of " : "won by ", won);
 }
 
 function explainSource(sweep, cell) {
   const about = cell.kind === "data" ? [] : [make("p", {class: "faint"}, `${capital(tooltip(cell))}.`)];
-  if (!cell.name) return [make("h3", {}, cell.kind === "beyond" ? "\u2014" : "0"), ...about];
+  if (!cell.name) return [make("h3", {}, cell.kind === "beyond" ? "—" : "0"), ...about];
   const uses = usesOf(sweep, cell);
   const heading = make("h3", {}, nameElement(cell.name), " = ", make("b", {}, shortText(cell.value, 6)));
   const shown = uses.slice(0, MOST_PRODUCTS / 10).map(({cell: target, term}) => {
@@ -111,10 +114,11 @@ function explainSource(sweep, cell) {
     return part;
   });
   const more = uses.length - shown.length;
-  const words = uses.length ? [`Takes part in ${plural(uses.length, "term")}: `, ...shown.flatMap((use, i) => i ? [", ", use] : [use]),
-    more > 0 ? ` and ${more} more.` : "."] : ["Takes part in no term: no window reaches it."];
-  return [heading, ...about, make("p", {class: "formula-line"}, words),
-    isEditable(cell) ? make("p", {class: "faint screen-only"}, "Enter or a double click changes it.") : null].filter(Boolean);
+  const words = uses.length
+    ? [`Takes part in ${plural(uses.length, "term")}: `, ...separated(shown), more > 0 ? ` and ${more} more.` : "."]
+    : ["Takes part in no term: no window reaches it."];
+  const advice = isEditable(cell) ? [make("p", {class: "faint screen-only"}, "Enter or a double click changes it.")] : [];
+  return [heading, ...about, make("p", {class: "formula-line"}, words), ...advice];
 }
 
 const capital = (text) => text[0].toUpperCase() + text.slice(1);
@@ -138,14 +142,17 @@ function explainStep(step) {
 function sentence(sweep, step) {
   if (step.words) return step.words;
   if (sweep.isScatter) {
-    return `${nameText(step.at.name)}, ${shortText(step.at.value)}, goes to ` +
-      (step.writes.map((write) => `row ${write.cell.row + 1}, column ${write.cell.column + 1}: plus ${shortText(write.value)}`)
-        .slice(0, 12).join("; ") || "no cell");
+    const places = step.writes.slice(0, 12).map(({cell, value}) =>
+      `row ${cell.row + 1}, column ${cell.column + 1}: plus ${shortText(value)}`);
+    return `${nameText(step.at.name)}, ${shortText(step.at.value)}, goes to ${places.join("; ") || "no cell"}`;
   }
   const [write] = step.writes;
-  if (step.writes.length > 1) return `${step.writes.length} pixels that the border doesn\u2019t repeat keep their gradient`;
-  const texts = write.terms().slice(0, 30).map((term) => term.factors.map((cell) => factorText(cell.value)).join("\u00b7"));
-  const more = write.terms().length > 30 ? ["\u2026"] : [];
+  if (write.folds && step.writes.length > 1) {
+    return `${step.writes.length} pixels that the border doesn’t repeat keep their gradient`;
+  }
+  const terms = write.terms();
+  const texts = terms.slice(0, 30).map((term) => term.factors.map((cell) => factorText(cell.value)).join("·"));
+  const more = terms.length > 30 ? ["…"] : [];
   const sum = write.combine === "max" ? `max(${texts.join(", ")})` : [...texts, ...more].join(" + ");
   const whole = write.combine === "mean" ? `(${sum}) / ${write.divisor}` : sum;
   return `${write.cell.grid.label}, row ${write.cell.row + 1}, column ${write.cell.column + 1}: ${whole} = ` +

@@ -35,7 +35,7 @@ function cellElement(cell) {
 function tooltip(cell) {
   if (cell.kind === "border" && cell.repeats) return `border: repeats X${cell.repeats.name.below}`;
   if (cell.kind === "border") return cell.name ? `padding: repeats ${nameText(cell.name)}` : "padding: 0";
-  if (cell.kind === "beyond") return "ceil mode: outside of the padding, doesn\u2019t count";
+  if (cell.kind === "beyond") return "ceil mode: outside of the padding, doesn’t count";
   if (cell.kind === "gap") return "0 between entries, a stride apart";
   if (cell.kind === "rim") return "0 around the entries";
   if (cell.kind === "cut") return "taken off by the padding";
@@ -66,7 +66,8 @@ function greyLevel(value, [least, most]) {
 /** One size of letters for a whole grid, by its longest text. */
 function fitLetters(grid, show) {
   const nameLength = ({short, above, below}) => short.length + 0.7 * Math.max(below.length, above.length);
-  const longest = show === "names" ? Math.max(...cellsOf(grid).map(({name}) => name ? nameLength(name) : 1)) : grid.longest;
+  const names = cellsOf(grid).map(({name}) => name ? nameLength(name) : 1);
+  const longest = show === "names" ? Math.max(...names) : grid.longest;
   grid.element.style.setProperty("--length", Math.max(3, longest));
 }
 
@@ -99,7 +100,7 @@ function focusCell(cell) {
 /** Let the user type a number into a cell; `done(value)` gets it, or null where nothing changed. */
 function editCell(cell, first, done) {
   const input = make("input", {
-    class: "cell-input", inputmode: "text", "aria-label": `${nameText(cell.name)}: a number, such as 2, \u22120.5 or 1/9`,
+    class: "cell-input", inputmode: "text", "aria-label": `${nameText(cell.name)}: a number, such as 2, −0.5 or 1/9`,
     autocomplete: "off", spellcheck: "false",
   });
   input.value = first ?? fullText(cell.value);
@@ -115,7 +116,7 @@ function editCell(cell, first, done) {
     if (value !== null) return close(value);
     if (isFinal) return close(null);
     input.setAttribute("aria-invalid", "true");
-    speak(`${input.value || "nothing"} is not a number; type one such as 2, \u22120.5 or 1/9`);
+    speak(`${input.value || "nothing"} is not a number; type one such as 2, −0.5 or 1/9`);
   };
   input.addEventListener("keydown", (event) => {
     event.stopPropagation();

@@ -83,13 +83,13 @@ function fullText(x) {
 /** A number in a few characters, with a true minus. Whole numbers and short fractions are exact; trailing zeros say that
  *  a number was rounded to them. */
 function shortText(x, digits = 4) {
-  return plainText(x, digits, Infinity).replace(/-/g, "\u2212");
+  return plainText(x, digits, Infinity).replace(/-/g, "−");
 }
 
 /** The same for a cell: three digits, two of them behind the point, but what is short enough is exact. */
 function cellText(x) {
   const exact = fullText(x);
-  return (exact.length <= 5 ? exact : plainText(x, 3, 2)).replace(/-/g, "\u2212");
+  return (exact.length <= 5 ? exact : plainText(x, 3, 2)).replace(/-/g, "−");
 }
 
 function plainText(x, digits, decimals) {
@@ -109,5 +109,5 @@ function plainText(x, digits, decimals) {
 /** A number as a factor or a term: a negative one stands in parentheses. */
 function factorText(x) {
   const text = shortText(x);
-  return text.startsWith("\u2212") ? `(${text})` : text;
+  return text.startsWith("−") ? `(${text})` : text;
 }

@@ -2,7 +2,8 @@
 
 const DATA = readData();
 let model = readModel(DATA);
-const view = {tab: "forward", position: null, n: 0, f: 0, c: 0, k: 0, slice: "all", show: null, pinned: null, error: null};
+const MOST_CELLS = 5000;
+const view = {tab: "forward", position: null, n: 0, f: 0, c: 0, k: 0, slice: null, show: null, pinned: null, error: null};
 let sizes, sweep, editing = false;
 
 const parts = {
@@ -29,14 +30,16 @@ function layOut() {
   const isNarrow = matchMedia("(max-width: 60rem)").matches;
   document.getElementById("page").append(
     make("header", {class: "bar"}, parts.title, make("span", {class: "grow"}),
-      make("button", {type: "button", class: "screen-only", onclick: reset, title: "Everything as it was at first"}, "Reset"), themeButton()),
+      make("button", {type: "button", class: "screen-only", onclick: reset, title: "Everything as it was at first"}, "Reset"),
+      themeButton()),
     make("div", {class: "layout"},
-      make("details", {class: "settings-panel panel screen-only", open: !isNarrow}, make("summary", {}, "Settings"), parts.form),
+      make("details", {class: "settings-panel panel screen-only", open: !isNarrow}, make("summary", {}, "Settings"),
+        parts.form),
       make("main", {class: "work"}, parts.tabs,
         parts.head, controls.element, parts.choices, parts.stage,
         parts.explanation, parts.sizes,
-        make("p", {class: "faint keys screen-only"}, "Space plays, \u2190 \u2192 step, Home and End go to the ends. Point at any number to see " +
-          "what made it; a click keeps it, Esc lets go. A double click or Enter changes a number."))));
+        make("p", {class: "faint keys screen-only"}, "Space plays, ← → step, Home and End go to the ends. Point at any " +
+          "number to see what made it; a click keeps it, Esc lets go. A double click or Enter changes a number."))));
 }
 
 /** After a setting, an array or the operation changed: sizes, then the sweep, then everything that is seen. */
@@ -56,7 +59,8 @@ function rebuild() {
 }
 
 function sweepsOf() {
-  const sweeps = isPool(model.operation) ? poolingSweeps : isTransposed(model.operation) ? transposedSweeps : convolutionSweeps;
+  const {operation} = model;
+  const sweeps = isPool(operation) ? poolingSweeps : isTransposed(operation) ? transposedSweeps : convolutionSweeps;
   return sweeps(model, sizes).filter(({id}) => id !== "db" || model.bias);
 }
 
@@ -67,11 +71,11 @@ function buildSweep() {
   for (const [name, count] of Object.entries(axisCounts())) view[name] = Math.min(view[name], count - 1);
   sweep = chosen.build(view);
   evaluate(sweep);
-  view.slice = view.slice === "all" ? "all" : Math.min(view.slice, sweep.slices.length - 1);
+  sweep.shown = shownSlice();
   showTabs(sweeps);
   parts.formula.textContent = sweep.formula;
   parts.words.textContent = sweep.words;
-  parts.stage.replaceChildren(stageElement(sweep, view.slice));
+  parts.stage.replaceChildren(stageElement(sweep, sweep.shown));
   view.show ??= parts.stage.firstChild.dataset.scale === "tiny" ? "shades" : "numbers";
   parts.stage.dataset.show = view.show;
   showChoices();
@@ -79,6 +83,13 @@ function buildSweep() {
   view.position = Math.min(view.position ?? (sweep.steps[0].words ? 2 : 1), sweep.steps.length);
   controls.reset(sweep.steps.length, view.position);
   showStep(false);
+}
+
+/** The slice that was chosen; before that all, or the first where so many cells would make the page slow. */
+function shownSlice() {
+  const cells = sweep.slices.reduce((sum, {a, b}) => sum + a.rows * a.columns + (b ? b.rows * b.columns : 0), 0);
+  const slice = view.slice ?? (cells <= MOST_CELLS ? "all" : 0);
+  return slice === "all" ? slice : Math.min(slice, sweep.slices.length - 1);
 }
 
 /** How many planes there are to choose from along each axis. */
@@ -92,10 +103,11 @@ function showTabs(sweeps) {
     type: "button", role: "tab", id: `tab-${id}`, "aria-selected": String(id === view.tab), "aria-controls": "stage",
     tabindex: id === view.tab ? 0 : -1, onclick: () => chooseTab(id), onkeydown: (event) => walkTabs(event, sweeps, id),
   }, title);
-  const [forward, backward] = [["forward", "dilated"], ["dx", "dk", "db"]].map((ids) => sweeps.filter(({id}) => ids.includes(id)));
+  const label = (text) => make("span", {class: "tab-label faint", "aria-hidden": "true"}, text);
+  const isForward = ({id}) => ["forward", "dilated"].includes(id);
   parts.tabs.replaceChildren(
-    make("span", {class: "tab-label faint", "aria-hidden": "true"}, "Forward"), ...forward.map(button),
-    make("span", {class: "tab-label faint", "aria-hidden": "true"}, "Backward"), ...backward.map(button));
+    label("Forward"), ...sweeps.filter(isForward).map(button),
+    label("Backward"), ...sweeps.filter((other) => !isForward(other)).map(button));
   parts.stage.setAttribute("aria-labelledby", `tab-${view.tab}`);
   if (hasFocus) document.getElementById(`tab-${view.tab}`).focus();
 }
@@ -125,7 +137,8 @@ function showChoices() {
   const selects = sweep.selectors.filter((name) => counts[name] > 1).map((name) => chooser(words[name], name,
     Array.from({length: counts[name]}, (_, i) => [i, i + 1])));
   if (sweep.slices.length > 1) {
-    selects.push(chooser(`Shown ${sweep.sliceName}s`, "slice", [["all", "all"], ...sweep.slices.map((_, i) => [i, i + 1])]));
+    const slices = sweep.slices.map((_, i) => [i, i + 1]);
+    selects.push(chooser(`Shown ${sweep.sliceName}s`, "slice", [["all", "all"], ...slices], sweep.shown));
   }
   const shows = [["numbers", "Numbers"], ["names", "Names"], ["shades", "Shades"]].map(([id, text]) => make("button", {
     type: "button", "aria-pressed": String(view.show === id), "data-show": id, onclick: () => {
@@ -134,16 +147,17 @@ function showChoices() {
       showChoices();
       showStep(false);
     }}, text));
-  parts.choices.replaceChildren(...selects, make("span", {class: "segments", role: "group", "aria-label": "Cells show"}, shows));
+  const segments = make("span", {class: "segments", role: "group", "aria-label": "Cells show"}, shows);
+  parts.choices.replaceChildren(...selects, segments);
 }
 
-function chooser(label, name, options) {
+function chooser(label, name, options, value = view[name]) {
   const select = make("select", {"data-choice": name, onchange: () => {
     view[name] = select.value === "all" ? "all" : Number(select.value);
     view.pinned = null;
     buildSweep();
   }}, options.map(([value, text]) => make("option", {value}, text)));
-  select.value = view[name];
+  select.value = value;
   return make("label", {class: "choice"}, make("span", {class: "faint"}, label), select);
 }
 
@@ -166,7 +180,7 @@ function showFocus(pointed) {
     markCell(sweep, cell, view.position);
     explained = explainCell(sweep, cell, view.position);
   } else if (!step) {
-    explained = [make("p", {class: "faint"}, "Nothing is computed yet. Press play, or step with \u2192.")];
+    explained = [make("p", {class: "faint"}, "Nothing is computed yet. Press play, or step with →.")];
   } else {
     markStep(sweep, step);
     const isOne = step.writes.length === 1 && !(sweep.isScatter || step.words);
@@ -177,7 +191,7 @@ function showFocus(pointed) {
 }
 
 function showSizes(error) {
-  const letters = ["H\u2032", "W\u2032"];
+  const letters = ["H′", "W′"];
   const lines = error || !sizes.out ? [] : AXES.map((a) => {
     const [symbolic, numbers, result] = sizeFormula(model, sizes, a);
     return make("p", {class: "size-line"}, make("span", {class: "formula"}, `${letters[a]} = ${symbolic}`), " ",
@@ -189,6 +203,13 @@ function showSizes(error) {
   parts.sizes.replaceChildren(make("h2", {}, "Size of the output"), ...lines, ...left,
     make("pre", {class: "code"}, sizes.error ? "" : pythonCall(model, sizes)));
   parts.sizes.hidden = Boolean(error);
+}
+
+/** Enter on a cell: a number that was given can be changed, of one that was computed a screen reader hears how. */
+function editOrSpeak(cell) {
+  const {explanation} = parts;
+  if (isEditable(cell)) edit(cell);
+  else speak(explanation.querySelector("[data-formula]")?.dataset.formula ?? explanation.textContent);
 }
 
 /** Change a number through its cell; afterwards the same place has the focus again. */
@@ -213,7 +234,7 @@ function edit(cell, first) {
 
 function reset() {
   model = readModel(DATA);
-  Object.assign(view, {tab: "forward", position: null, n: 0, f: 0, c: 0, k: 0, slice: "all", pinned: null, error: null});
+  Object.assign(view, {tab: "forward", position: null, n: 0, f: 0, c: 0, k: 0, slice: null, pinned: null, error: null});
   begin();
 }
 
@@ -244,9 +265,9 @@ function listen() {
   stage.addEventListener("keydown", (event) => {
     const cell = cellAt(event);
     if (!cell || editing) return;
-    const types = /^[-\d.\u2212]$/.test(event.key) && !event.ctrlKey && !event.metaKey && !event.altKey;
+    const types = /^[-\d.−]$/.test(event.key) && !event.ctrlKey && !event.metaKey && !event.altKey;
     if (walkGrid(cell, event)) event.stopPropagation();
-    else if (event.key === "Enter" || event.key === "F2") edit(cell);
+    else if (event.key === "Enter" || event.key === "F2") editOrSpeak(cell);
     else if (types) edit(cell, event.key);
     else return;
     event.preventDefault();
@@ -270,7 +291,7 @@ function listen() {
       if (CELL_OF.has(target)) target.blur();
       return showFocus(null);
     }
-    const takesKeys = target.closest("input, select, textarea, summary") || (event.key === " " && target.closest("button"));
+    const takesKeys = target.closest("input, select, summary") || (event.key === " " && target.closest("button"));
     if (!takesKeys && controls.key(event)) event.preventDefault();
   });
 }

@@ -139,6 +139,7 @@ def convolution_page(
         raise ValueError(f"convolution_page: operation must be one of {', '.join(OPERATIONS)} but is {operation!r}")
     _check_options(operation, locals())
     x = _image(x)
+    operands: tuple[Any, ...]
     if operation in POOLS:
         if kernel_size is None:
             raise ValueError(f"convolution_page: {operation} needs a kernel_size but got None")
@@ -303,4 +304,5 @@ def _plain_number(value: Any) -> int | float | str:
 
 
 def _gallery_entry(kernel: ImageKernel) -> dict[str, Any]:
-    return {"name": kernel.name, "title": kernel.title, "weight": _plain(_exact(kernel))}
+    words = {"name": kernel.name, "title": kernel.title, "explanation": kernel.explanation}
+    return {**words, "weight": _plain(_exact(kernel))}

@@ -43,11 +43,12 @@ function poolingForward(model, g, {n, c}) {
   const label = planeLabel("Z", [["image", images, n], ["channel", channels, c]]);
   const z = targetPlane(model, "z", [n, c], [images, channels, ...g.out], {label, tone: "output"});
   return {
-    slices: [{a: x}], sign: isMaximum(model) ? "max \u2192" : "mean \u2192", targets: [z], selectors: ["n", "c"], sliceName: "channel",
+    slices: [{a: x}], sign: isMaximum(model) ? "max →" : "mean →", targets: [z], selectors: ["n", "c"],
     formula: isMaximum(model) ? "Z = max of each window of X" : "Z = mean of each window of X",
-    words: isMaximum(model) ? "The window slides over each channel on its own; its largest element is the output. Padding never wins."
+    words: isMaximum(model)
+      ? "The window slides over each channel on its own; its largest element is the output. Padding never wins."
       : "The window slides over each channel on its own; the output is the mean of its elements. " +
-        (model.countIncludePad ? "Zeros of the padding count as elements." : "Padding doesn\u2019t count."),
+        (model.countIncludePad ? "Zeros of the padding count as elements." : "Padding doesn’t count."),
     steps: places(g.out).map(([i, j]) => (
       {writes: [poolWrite(model, x, z.cells[i][j], i, j)], frames: [windowFrame(model, g, x, i, j)]})),
   };
@@ -77,12 +78,12 @@ function poolingDX(model, g, {n, c}) {
     };
   });
   return {
-    slices: [{a: dz, b: x}], joint: isMaximum(model) ? "to the winners in" : "in equal shares over", sign: "\u2192", targets: [dx],
-    selectors: ["n", "c"], sliceName: "channel", isScatter: true,
-    formula: isMaximum(model) ? "\u2202L/\u2202X[winner of z] += \u2202L/\u2202z" : "\u2202L/\u2202X[each of n] += \u2202L/\u2202z / n",
+    slices: [{a: dz, b: x}], joint: isMaximum(model) ? "to the winners in" : "in equal shares over", sign: "→",
+    targets: [dx], selectors: ["n", "c"], isScatter: true,
+    formula: isMaximum(model) ? "∂L/∂X[winner of z] += ∂L/∂z" : "∂L/∂X[each of n] += ∂L/∂z / n",
     words: isMaximum(model)
-      ? "Each output passes its gradient to the element that won its window; an element that won several adds them up. Among equals " +
-        (model.ties === "first" ? "the first in reading order gets it all." : "it is split in equal shares.")
+      ? "Each output passes its gradient to the element that won its window; an element that won several adds them up. " +
+        `Among equals ${model.ties === "first" ? "the first in reading order gets it all." : "it is split in equal shares."}`
       : "Each output passes its gradient in equal shares to the elements of its window" +
         (model.countIncludePad ? "; what falls on the padding is lost." : "."),
     steps: [start, ...steps],

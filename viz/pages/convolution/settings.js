@@ -1,7 +1,10 @@
-// The form: operation, sizes, stride, padding, dilation. What can't be is said in a sentence, and the fields stay as typed.
+// The form: operation, sizes, stride, padding, dilation. What can't be is said in a sentence; the fields stay as typed.
 
 const OPERATIONS = ["conv2d", "convolve2d", "conv_transpose2d", "max_pool2d", "avg_pool2d"];
-const MODES = {zeros: "00|1234|00", reflect: "32|1234|32", replicate: "11|1234|44", circular: "34|1234|12", symmetric: "21|1234|43"};
+const MODES = {
+  zeros: "00|1234|00", reflect: "32|1234|32", replicate: "11|1234|44", circular: "34|1234|12", symmetric: "21|1234|43",
+};
+const PADDINGS = [["", "In numbers"], ["valid", "Valid: none"], ["same", "Same size"], ["full", "Full: all that touch"]];
 
 /**
  * The form for a model. `changed(error)` is called after each change; the error is a sentence about a field, or null.
@@ -14,6 +17,7 @@ function settingsForm(model, kernels, changed) {
   const refresh = () => {
     for (const field of fields) if (!wrong.has(field.input)) field.read();
     sample.textContent = MODES[model.mode];
+    explanation.textContent = kernels.find(({name}) => name === galleryName(model, kernels))?.explanation ?? "";
     showRelevant(form, model);
   };
 
@@ -48,7 +52,8 @@ function settingsForm(model, kernels, changed) {
 
   function check(name, get, set) {
     const input = make("input", {type: "checkbox", "data-setting": name});
-    return make("label", {class: "check"}, field(input, () => { input.checked = get(); }, () => set(input.checked)), ` ${name}`);
+    field(input, () => { input.checked = get(); }, () => set(input.checked));
+    return make("label", {class: "check"}, input, ` ${name}`);
   }
 
   const both = (name, low, high, key) => AXES.map((a) =>
@@ -60,27 +65,30 @@ function settingsForm(model, kernels, changed) {
     });
 
   const sample = make("code", {class: "faint sample", title: "A row 1234, two places before it and two after"});
+  const explanation = make("p", {class: "faint kernel-words"});
   const form = make("form", {class: "settings", "aria-label": "Settings", onsubmit: (event) => event.preventDefault()},
     group("Operation", "", choice("operation", OPERATIONS.map((name) => [name, name]), () => model.operation,
       (value) => changeOperation(model, value))),
     group("Input", "", pairOf(inputSizes(model, whole))),
     group("Kernel", "kernel", choice("kernel from the gallery", [["", "Custom"], ...kernels.map((k) => [k.name, k.title])],
       () => galleryName(model, kernels), (name) => applyKernel(model, kernels, name))),
+    make("div", {class: "only-kernel"}, explanation),
     group("Window", "", pairOf(kernelSizes(model, whole))),
     group("Stride", "", pairOf(both("stride", 1, model.limits.side, "stride"))),
     group("Dilation", "", pairOf(both("dilation", 1, model.limits.side, "dilation"))),
-    group("Padding", "", choice("padding", [["", "In numbers"], ["valid", "Valid: none"], ["same", "Same size"], ["full", "Full: all that touch"]],
+    group("Padding", "", choice("padding", PADDINGS,
       () => typeof model.padding === "string" ? model.padding : "",
       (value) => { model.padding = value || (measure(model).counted ?? measure(model).pads ?? [[0, 0], [0, 0]]); })),
-    make("div", {class: "sides"}, make("span", {}, "top", side("top", 0, 0)), make("span", {}, "bottom", side("bottom", 0, 1)),
-      make("span", {}, "left", side("left", 1, 0)), make("span", {}, "right", side("right", 1, 1))),
+    make("div", {class: "sides"}, [["top", 0, 0], ["bottom", 0, 1], ["left", 1, 0], ["right", 1, 1]].map(([name, a, end]) =>
+      make("span", {}, name, side(name, a, end)))),
     group("Border", "convolution", make("span", {class: "stacked"},
       choice("padding mode", Object.keys(MODES).map((mode) => [mode, capital(mode)]), () => model.mode,
         (value) => { model.mode = value; }), sample)),
     group("Output padding", "transposed", pairOf(both("output padding", 0, model.limits.side, "outputPadding"))),
     group("Ties", "max", choice("ties", [["first", "First winner"], ["split", "Split evenly"]], () => model.ties,
       (value) => { model.ties = value; })),
-    make("div", {class: "row only-average"}, check("Padding counts in the mean", () => model.countIncludePad, (on) => { model.countIncludePad = on; })),
+    make("div", {class: "row only-average"}, check("Padding counts in the mean",
+      () => model.countIncludePad, (on) => { model.countIncludePad = on; })),
     make("div", {class: "row only-pool"}, check("Ceil mode", () => model.ceilMode, (on) => { model.ceilMode = on; })),
     make("div", {class: "row only-kernel"}, check("Bias", () => Boolean(model.bias), (on) => {
       model.bias = on ? Array(countFilters(model)).fill(0) : null;
@@ -101,7 +109,7 @@ function group(label, only, control) {
 }
 
 function pairOf([rows, columns]) {
-  return make("span", {class: "pair"}, rows, make("span", {class: "faint"}, "\u00d7"), columns);
+  return make("span", {class: "pair"}, rows, make("span", {class: "faint"}, "×"), columns);
 }
 
 /** Only what the operation has. */

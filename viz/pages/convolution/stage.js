@@ -7,13 +7,14 @@
 function stageElement(sweep, slice) {
   const shown = sweep.slices.filter((_, i) => slice === "all" || i === slice);
   let number = 0;
-  const signed = (text, plane) => make("div", {class: "signed"},
-    text ? make("span", {class: `sign${text.length > 2 ? " wordy" : ""}`, "aria-hidden": "true"}, text) : null, gridElement(plane, number++));
-  const rows = shown.map(({a, b}) => make("div", {class: "slice"}, signed("", a), b ? signed(sweep.joint ?? "\u22c6", b) : null));
-  sweep.grids = [...shown.flatMap(({a, b}) => b ? [a, b] : [a]), ...(sweep.bias ? [sweep.bias] : []), ...sweep.targets];
+  const sign = (text) => make("span", {class: `sign${text.length > 2 ? " wordy" : ""}`, "aria-hidden": "true"}, text);
+  const signed = (text, plane) => make("div", {class: "signed"}, text ? sign(text) : null, gridElement(plane, number++));
+  const rows = shown.map(({a, b}) => (
+    make("div", {class: "slice"}, signed("", a), b ? signed(sweep.joint ?? "⋆", b) : null)));
+  sweep.grids = planesOf(sweep, shown);
   const hidden = sweep.slices.length - shown.length;
   const bias = sweep.bias ? signed("+", sweep.bias) : null;
-  const targets = sweep.targets.map((target, i) => signed(i ? "fold \u2192" : sweep.sign ?? "=", target));
+  const targets = sweep.targets.map((target, i) => signed(i ? "fold →" : sweep.sign ?? "=", target));
   return make("div", {class: "stage", ...stageSize(sweep, shown)},
     make("div", {class: "slices"}, rows,
       hidden ? make("p", {class: "faint"}, `and ${plural(hidden, sweep.sliceName)} more in the sum`) : null),
@@ -26,7 +27,8 @@ function stageSize(sweep, shown) {
   const most = Math.max(...sweep.grids.map((grid) => grid.columns));
   const row = Math.max(...shown.map(({a, b}) => a.columns + (b?.columns ?? 0))) +
     total([...(sweep.bias ? [sweep.bias] : []), ...sweep.targets].map((grid) => grid.columns));
-  const tall = Math.max(total(shown.map(({a, b}) => Math.max(a.rows, b?.rows ?? 0))), ...sweep.targets.map((grid) => grid.rows));
+  const stacked = total(shown.map(({a, b}) => Math.max(a.rows, b?.rows ?? 0)));
+  const tall = Math.max(stacked, ...sweep.targets.map((grid) => grid.rows));
   const largest = Math.max(most, ...sweep.grids.map((grid) => grid.rows));
   return {
     "data-scale": largest <= 9 ? "large" : largest <= 14 ? "medium" : largest <= 20 ? "small" : "tiny",
@@ -84,7 +86,7 @@ function markTerms(sweep, terms, target) {
     const other = factors.find((cell) => cell !== sliding);
     if (sliding) mark(sliding, "used");
     if (other) mark(other, "partner");
-    if (sliding?.element && other && !sweep.isScatter) sliding.element.dataset.times = `\u00d7${shortText(other.value, 2)}`;
+    if (sliding?.element && other && !sweep.isScatter) sliding.element.dataset.times = `×${cellText(other.value)}`;
   }
 }
 
@@ -112,5 +114,7 @@ function markPair(cells) {
 }
 
 function clearPair(sweep) {
-  for (const grid of sweep.grids) for (const element of grid.element.querySelectorAll(".pair")) element.classList.remove("pair");
+  for (const {element} of sweep.grids) {
+    for (const cell of element.querySelectorAll(".pair")) cell.classList.remove("pair");
+  }
 }

@@ -44,7 +44,8 @@ function changeOperation(model, operation) {
   const before = model.operation;
   if (isPool(before) && !isPool(operation)) {
     const channels = model.x[0].length;
-    model.weight = resized([], isTransposed(operation) ? [channels, 1, ...model.kernelSize] : [1, channels, ...model.kernelSize], 1);
+    const planes = isTransposed(operation) ? [channels, 1] : [1, channels];
+    model.weight = resized([], [...planes, ...model.kernelSize], 1);
     model.groups = 1;
     model.bias = null;
   } else if (!isPool(before) && isPool(operation)) {

@@ -20,7 +20,8 @@ function transposedGroup(model, f) {
 
 function transposedKernel(model, c, inner, rotated = false) {
   const [channels, perFilterGroup] = shapeOf(model.weight);
-  const label = planeLabel(rotated ? "K rotated by 180\u00b0" : "K", [["channel", channels, c], ["filter", perFilterGroup, inner]]);
+  const name = rotated ? "K rotated by 180°" : "K";
+  const label = planeLabel(name, [["channel", channels, c], ["filter", perFilterGroup, inner]]);
   return rotated ? rotatedPlane(model, [c, inner], {key: "weight", label})
     : plainPlane(model, "weight", [c, inner], {key: "weight", label, tone: "kernel"});
 }
@@ -47,10 +48,10 @@ function stamps(model, g, {n, f}) {
     {cell, terms: () => bias ? [{factors: [bias.cells[0][0]], slice: null}] : [], combine: "sum"}));
   const steps = slices.flatMap(({a, b}, slice) => cellsOf(a).map((pixel) => stamp(model, pixel, b, y, slice)));
   return {
-    slices, bias, targets: [y], selectors: ["n", "f"], sliceName: "channel", isScatter: true, joint: "\u00d7", sign: "\u2192",
-    formula: `Y[s i + d u \u2212 p] += X[i] K[u]${bias ? ", and + B" : ""}`,
-    words: `The output begins with ${bias ? "the bias" : "zeros"}. Each pixel of X then adds a copy of the kernel, multiplied ` +
-      "with the pixel, a stride apart; where copies overlap they add up." +
+    slices, bias, targets: [y], selectors: ["n", "f"], sliceName: "channel", isScatter: true, joint: "×", sign: "→",
+    formula: `Y[s i + d u − p] += X[i] K[u]${bias ? ", and + B" : ""}`,
+    words: `The output begins with ${bias ? "the bias" : "zeros"}. Each pixel of X then adds a copy of the kernel, ` +
+      "multiplied with the pixel, a stride apart; where copies overlap they add up." +
       (g.pads.flat().some(Boolean) ? " The hatched rim is what padding takes off." : ""),
     steps: [{writes: start, frames: [], words: bias ? "the output begins with the bias" : "the output begins with zeros"},
       ...steps],
@@ -88,9 +89,10 @@ function transposedWindow(model, g, {n, f}) {
   const bias = biasCell(model, f);
   return {
     slices, bias, targets: [y], selectors: ["n", "f"], sliceName: "channel",
-    formula: `Y = (X${dilated ? ", dilated by the stride and" : ""} zero-padded) \u22c6 K rotated by 180\u00b0${bias ? " + B" : ""}`,
-    words: "The same numbers, gathered: the rotated kernel slides over X with zeros between and around its pixels. It is the " +
-      "very sweep that makes dX of a convolution.",
+    formula: `Y = (X${dilated ? ", dilated by the stride and" : ""} zero-padded) ⋆ K rotated by 180°` +
+      (bias ? " + B" : ""),
+    words: "The same numbers, gathered: the rotated kernel slides over X with zeros between and around its pixels. It is " +
+      "the very sweep that makes dX of a convolution.",
     steps: slide({
       slices, count: g.out, kernel: g.kernel, stride: [1, 1], dilation: model.dilation, bias: bias?.cells[0][0],
       target: (i, j) => y.cells[i][j],
@@ -101,7 +103,8 @@ function transposedWindow(model, g, {n, f}) {
 function uncutGradient(model, g, n, f) {
   const label = planeLabel(g.pads.flat().some(Boolean) ? "dY, zeros where padding cut" : "dY",
     [["image", model.x.length, n], ["channel", model.filters, f]]);
-  return uncutPlane(model, g, [n, f], {key: "dz", label, tone: "gradient"}, (i, j) => elementCell(model, "dz", [n, f, i, j]));
+  return uncutPlane(model, g, [n, f], {key: "dz", label, tone: "gradient"}, (i, j) =>
+    elementCell(model, "dz", [n, f, i, j]));
 }
 
 function transposedDX(model, g, {n, c}) {
@@ -113,9 +116,9 @@ function transposedDX(model, g, {n, c}) {
   const label = planeLabel("dX", [["image", images, n], ["channel", channels, c]]);
   const dx = targetPlane(model, "dx", [n, c], shapeOf(model.x), {label, tone: "gradient"});
   return {
-    slices, targets: [dx], selectors: ["n", "c"], sliceName: "filter", formula: "\u2202L/\u2202X = \u2202L/\u2202y \u22c6 K",
-    words: "The kernel, as it is, slides over dY with the stride: each pixel collects from where it was stamped. It is a plain " +
-      "convolution.",
+    slices, targets: [dx], selectors: ["n", "c"], sliceName: "filter", formula: "∂L/∂X = ∂L/∂y ⋆ K",
+    words: "The kernel, as it is, slides over dY with the stride: each pixel collects from where it was stamped. It is a " +
+      "plain convolution.",
     steps: slide({
       slices, count: g.size, kernel: g.kernel, stride: model.stride, dilation: model.dilation,
       target: (i, j) => dx.cells[i][j],
@@ -135,9 +138,9 @@ function transposedDK(model, g, {c, k}) {
   const label = planeLabel("dK", [["channel", channels, c], ["filter", perFilterGroup, k]]);
   const dk = targetPlane(model, "dk", [c, k], shapeOf(model.weight), {label, tone: "gradient"});
   return {
-    slices, targets: [dk], selectors: ["c", "k"], sliceName: "image", formula: "\u2202L/\u2202K = \u2202L/\u2202y \u22c6 X",
-    words: "X slides over dY as a kernel would, one entry of K at a time: each entry collects the products of X with the outputs " +
-      `that it was stamped on${strideAndDilation(model).replace("dZ", "X")}.`,
+    slices, targets: [dk], selectors: ["c", "k"], sliceName: "image", formula: "∂L/∂K = ∂L/∂y ⋆ X",
+    words: "X slides over dY as a kernel would, one entry of K at a time: each entry collects the products of X with the " +
+      `outputs that it was stamped on${strideAndDilation(model).replace("dZ", "X")}.`,
     steps: slide({
       slices, count: g.kernel, kernel: g.size, stride: model.dilation, dilation: model.stride,
       target: (u, v) => dk.cells[u][v],

@@ -113,7 +113,7 @@ function measureTransposed(model, g, stride) {
     });
     g.extra = AXES.map((a) => g.out[a] - (g.full[a] - g.pads[a][0] - g.pads[a][1]));
     if (model.outputPadding.some(Boolean)) {
-      g.error = "Padding \u201csame\u201d gives the size of the output: the output padding must be 0.";
+      g.error = "Padding “same” gives the size of the output: the output padding must be 0.";
     }
     return;
   }
@@ -155,16 +155,16 @@ function sizeFormula(model, g, a) {
   const k = `k${letter}`;
   if (isTransposed(model.operation)) {
     return [
-      `(${letter} \u2212 1) s \u2212 ${before} \u2212 ${after} + d (${k} \u2212 1) + 1 + output padding`,
-      `(${g.size[a]} \u2212 1) \u00b7 ${model.stride[a]} \u2212 ${g.pads[a][0]} \u2212 ${g.pads[a][1]} + ` +
-        `${model.dilation[a]} \u00b7 (${g.kernel[a]} \u2212 1) + 1 + ${g.extra[a]}`,
+      `(${letter} − 1) s − ${before} − ${after} + d (${k} − 1) + 1 + output padding`,
+      `(${g.size[a]} − 1) · ${model.stride[a]} − ${g.pads[a][0]} − ${g.pads[a][1]} + ` +
+        `${model.dilation[a]} · (${g.kernel[a]} − 1) + 1 + ${g.extra[a]}`,
       g.out[a],
     ];
   }
   return [
-    `\u230a(${letter} + ${before} + ${after} \u2212 d (${k} \u2212 1) \u2212 1) / s\u230b + 1`,
-    `\u230a(${g.size[a]} + ${g.pads[a][0]} + ${g.pads[a][1]} \u2212 ${model.dilation[a]} \u00b7 (${g.kernel[a]} \u2212 1) ` +
-      `\u2212 1) / ${model.stride[a]}\u230b + 1`,
+    `⌊(${letter} + ${before} + ${after} − d (${k} − 1) − 1) / s⌋ + 1`,
+    `⌊(${g.size[a]} + ${g.pads[a][0]} + ${g.pads[a][1]} − ${model.dilation[a]} · (${g.kernel[a]} − 1) ` +
+      `− 1) / ${model.stride[a]}⌋ + 1`,
     g.out[a],
   ];
 }

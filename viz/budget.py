@@ -55,47 +55,53 @@ def fit(
         budget: the number of nodes; None for any number.
     """
     is_short = not has_numbers if is_rolled is None else is_rolled
-    shown = _arranged(roll_up(graph, keep) if is_short else graph, depth, is_short, keep)
+    views = _Views(graph, depth, is_short, keep)
+    shown = views.arranged(views.depth)
     if not has_numbers and len(shown.nodes) > LARGE:
-        shown = without_results(shown, keep)
+        shown = views.at(views.depth)
     if budget is None or len(shown.nodes) <= budget:
         return Fitted(shown)
-    is_short = is_rolled is not False
-    smaller = _Smaller(roll_up(graph, keep) if is_short else graph, depth, is_short, keep)
-    shown, more = smaller.fit(budget)
-    done = smaller.done(shown)
+    if not is_short and is_rolled is None:
+        views = _Views(graph, depth, True, keep)
+    shown, more = views.fit(budget)
+    done = views.done(shown)
     note = f"{len(graph.nodes):,} nodes in {len(shown.nodes):,}" + (f": {', '.join(done)}" if done else "")
     if len(shown.nodes) > budget:
         return Fitted(shown, f"{note}; no fewer can be shown")
     return Fitted(shown, f"{note}; budget={more or len(graph.nodes)} shows more")
 
 
-def _arranged(graph: Graph, depth: int | None, is_short: bool, keep: Collection[str]) -> Graph:
-    folded = fold(graph, depth, keep=keep)
-    return collapse_chains(folded, keep=keep) if is_short else folded
-
-
-class _Smaller:
-    """A graph at every depth, without the boxes of unnamed results."""
+class _Views:
+    """A graph at every depth."""
 
     def __init__(self, graph: Graph, depth: int | None, is_short: bool, keep: Collection[str]) -> None:
-        self._graph, self._is_short, self._keep = graph, is_short, keep
+        self._graph = roll_up(graph, keep) if is_short else graph
+        self._is_short, self._keep = is_short, keep
         self._levels = levels_of(graph.groups)
-        deepest = max((self._levels[group.id] for group in graph.groups if group.title), default=-1) + 1
-        self._depth = deepest if depth is None else min(depth, deepest)
+        deepest = max(self._levels.values(), default=-1) + 1
+        self.depth = deepest if depth is None else min(depth, deepest)
+        self._arranged: dict[int, Graph] = {}
         self._at: dict[int, Graph] = {}
 
+    def arranged(self, depth: int) -> Graph:
+        """The graph folded at this depth, and its long chains collapsed."""
+        if depth not in self._arranged:
+            self._arranged[depth] = self._collapsed(fold(self._graph, depth, keep=self._keep))
+        return self._arranged[depth]
+
     def at(self, depth: int) -> Graph:
-        """The graph folded at this depth."""
+        """The same without the boxes of results that have no name."""
         if depth not in self._at:
-            arranged = _arranged(self._graph, depth, self._is_short, self._keep)
-            self._at[depth] = without_results(arranged, self._keep)
+            self._at[depth] = without_results(self.arranged(depth), self._keep)
         return self._at[depth]
+
+    def _collapsed(self, graph: Graph) -> Graph:
+        return collapse_chains(graph, keep=self._keep) if self._is_short else graph
 
     def fit(self, budget: int) -> tuple[Graph, int | None]:
         """The graph as deep as the budget allows, and the budget that shows more; None for that of all nodes."""
-        depth = bisect_right(range(self._depth + 1), budget, key=lambda each: len(self.at(each).nodes)) - 1
-        if depth == self._depth:
+        depth = bisect_right(range(self.depth + 1), budget, key=lambda each: len(self.at(each).nodes)) - 1
+        if depth == self.depth:
             return self.at(depth), None
         if depth < 0:
             return summarise(self.at(0), budget, self._keep), len(self.at(0).nodes)
@@ -125,9 +131,7 @@ class _Smaller:
                 inside.setdefault(around, set()).add(group.id)
         for ids in alike.values():
             fewer = folded.difference(ids).union(*(inside.get(id, ()) for id in ids))
-            trial = fold(self._graph, groups=fewer, keep=self._keep)
-            trial = collapse_chains(trial, keep=self._keep) if self._is_short else trial
-            trial = without_results(trial, self._keep)
+            trial = without_results(self._collapsed(fold(self._graph, groups=fewer, keep=self._keep)), self._keep)
             if len(trial.nodes) > budget:
                 break
             folded, shown = fewer, trial

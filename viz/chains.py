@@ -86,8 +86,10 @@ def without_results(graph: Graph, keep: Collection[str] = ()) -> Graph:
     dropped = {
         node.id: node
         for node in graph.tensors
-        if node.kind == "result" and not (node.name or node.is_output or node.id in keep)
-        and node.id in used and node.id in makers
+        if node.kind == "result"
+        and not (node.name or node.is_output or node.id in keep)
+        and node.id in used
+        and node.id in makers
     }
     edges = [
         replace(edge, source=makers[edge.source], tensor=dropped[edge.source]) if edge.source in dropped else edge

@@ -14,7 +14,9 @@ in grey.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import gc
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_cnn.engine import Node, Variable
@@ -23,7 +25,7 @@ from tinygrad_cnn.viz import labels, looks
 from tinygrad_cnn.viz.budget import LARGE, fit
 from tinygrad_cnn.viz.drawing import drawing_class
 from tinygrad_cnn.viz.graph import FoldedNode, Graph, TensorNode, describe, roots_of, tensor_ids
-from tinygrad_cnn.viz.looks import Numbers
+from tinygrad_cnn.viz.looks import NO_NUMBERS, Numbers
 from tinygrad_cnn.viz.numbers import shortened
 from tinygrad_cnn.viz.tracing import trace
 
@@ -89,8 +91,8 @@ def draw(
 
     Raises:
         TypeError: neither tensors nor a module, or an input that is neither a shape nor numbers.
-        ValueError: a tensor without a graph, a module without an input, a tensor with one, one to highlight that is not in it, an unknown direction, a negative depth
-            or a budget below 1.
+        ValueError: a tensor without a graph, a module without an input, a tensor with one, a tensor to highlight that
+            is not in the graph, an unknown direction, a negative depth or a budget below 1.
         ModuleNotFoundError: the package graphviz is missing.
 
     >>> import tinygrad_cnn as tg
@@ -119,19 +121,34 @@ def draw(
                 f"draw: expected the input of {title}, or its shape as in draw(model, (1, 3, 32, 32)), but got none"
             )
         traced = trace(what, inputs, "draw")
-        roots, data = list(traced.outputs), traced.inputs
+        roots, data = list[Variable](traced.outputs), traced.inputs
     else:
         if inputs is not None:
             raise ValueError(f"draw: expected inputs with a module alone but got them with {type(what).__name__}")
         roots, data = roots_of(what, "draw"), ()
-    is_one = isinstance(highlight, Variable | Node) or not isinstance(highlight, Iterable)
-    chosen = [highlight] if is_one else list(highlight)
-    graph = describe(roots, "draw", data)
-    bold = _ids_of(chosen, roots)
-    bold |= _operations_between(graph, bold)
-    fitted = fit(graph, depth, roll, values or gradients or statistics, bold, budget)
+    if isinstance(highlight, Variable | Node) or not isinstance(highlight, Iterable):
+        chosen = [highlight]
+    else:
+        chosen = list(highlight)
+    with _no_collection():
+        graph = describe(roots, "draw", data)
+        bold = _ids_of(chosen, roots)
+        bold |= _operations_between(graph, bold)
+        fitted = fit(graph, depth, roll, values or gradients or statistics, bold, budget)
     title = name if name is not None else type(what).__name__ if isinstance(what, Module) else "computation"
     return digraph(fitted.graph, Numbers(values, gradients, statistics), direction, title, bold, fitted.note)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """No search for reference cycles: none are made here, and each search walks the whole graph once more."""
+    is_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if is_enabled:
+            gc.enable()
 
 
 def _check(direction: str | None, depth: int | None, budget: int | None) -> None:
@@ -160,7 +177,7 @@ def _ids_of(chosen: list[Variable | Node], roots: list[Variable]) -> set[str]:
 
 def digraph(
     graph: Graph,
-    numbers: Numbers = Numbers(),
+    numbers: Numbers = NO_NUMBERS,
     direction: str | None = None,
     name: str = "computation",
     highlight: Collection[str] = (),

@@ -14,9 +14,7 @@ MOST_EDGES = 3
 """Two folded nodes that have more tensors in common are joined by one edge, which counts them."""
 
 
-def fold(
-    graph: Graph, depth: int | None = None, groups: Iterable[str] = (), keep: Collection[str] = ()
-) -> Graph:
+def fold(graph: Graph, depth: int | None = None, groups: Iterable[str] = (), keep: Collection[str] = ()) -> Graph:
     """The graph with calls of modules folded into one node each.
 
     A parameter or constant of the call goes into it. So does a result that nobody named: the edge that leaves the

@@ -146,9 +146,7 @@ def _around(call: Call | None, parents: Mapping[Call, Call | None]) -> list[Call
     return found
 
 
-def _described(
-    order: list[Call], ids: Mapping[Call, str], parents: Mapping[Call, Call | None]
-) -> tuple[Group, ...]:
+def _described(order: list[Call], ids: Mapping[Call, str], parents: Mapping[Call, Call | None]) -> tuple[Group, ...]:
     found: list[Group] = []
     paths: dict[Call, str] = {}
     turns: dict[Any, int] = {}

@@ -56,6 +56,9 @@ class Numbers:
         return labels.number_rows(shown, self.values or self.gradients, self.statistics)
 
 
+NO_NUMBERS = Numbers()
+
+
 def faded(attributes: dict[str, str]) -> dict[str, str]:
     """The look of a node that is not highlighted: its own text and border in one pale colour, on white."""
     label = re.sub(r'(?<= color=")#\w+', PALE, attributes["label"])
@@ -186,7 +189,8 @@ def _heading(group: Group | FoldedNode, title: str) -> tuple[str, str]:
     if not arguments or len(title) + len(arguments) > LONGEST_LINE:
         return labels.bold(title), numbers.shortened(arguments, LONGEST_NAME)
     times = f" ×{group.times:,}" if group.times > 1 else ""
-    return f"{labels.bold(title.removesuffix(times))}{labels.colored(f'({arguments})')}{labels.bold(times) if times else ''}", ""
+    heading = labels.bold(title.removesuffix(times)) + labels.colored(f"({arguments})")
+    return heading + (labels.bold(times) if times else ""), ""
 
 
 def _title(group: Group | FoldedNode) -> str:

@@ -85,9 +85,8 @@ def roll_up(graph: Graph, keep: Collection[str] = ()) -> Graph:
                 waiting.append((run.items, around, inner))
             else:
                 waiting.append((wiring.items(run.group), run.group, run.group))
-        for item in items:
-            if item.group is not None and item.operations[0] not in hidden:
-                waiting.append((wiring.items(item.group), item.group, item.group))
+        shown = (item.group for item in items if item.group is not None and item.operations[0] not in hidden)
+        waiting += [(wiring.items(group), group, group) for group in shown]
     return rolled.graph() if rolled.count else graph
 
 
@@ -146,7 +145,7 @@ def _periods(codes: np.ndarray) -> list[int]:
 
 
 def _stretches(is_equal: np.ndarray, period: int) -> Iterator[tuple[int, int]]:
-    """Where the codes repeat with this period, at least once as a whole: the first item, and the one behind the last."""
+    """Where codes repeat with this period, at least once as a whole: the first item, and the one behind the last."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], is_equal, [False]]).astype(np.int8)))
     for start, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
         if end - start >= period:
@@ -308,7 +307,7 @@ class _Rolled:
                 parent = self._parents.get(group.id, group.parent)
                 left.append((alive[group.id], replace(group, parent=parent, times=times, last=last)))
         parents = {group.id: group.parent for _, group in left}
-        return [group for _, _, group in sorted(((i, _level(group.id, parents), group) for i, group in left), key=_order)]
+        return [group for _, group in sorted(left, key=lambda each: (each[0], _level(each[1].id, parents)))]
 
 
 def _level(id: str | None, parents: dict[str, str | None]) -> int:
@@ -316,7 +315,3 @@ def _level(id: str | None, parents: dict[str, str | None]) -> int:
     while (id := parents.get(id or "")) is not None:
         level += 1
     return level
-
-
-def _order(entry: tuple[int, int, Group]) -> tuple[int, int]:
-    return entry[:2]

@@ -40,8 +40,16 @@ def draw_scalars(
     bold: set[Node] = set().union(*(graph.between(entry) for entry in highlight))
     if not fold:
         outputs = [z for z in graph.output.flat if z.node is not None]
-        shown = {"values": values, "gradients": gradients, "direction": direction, "name": name, "highlight": bold}
-        return draw(outputs, **shown, roll=False, budget=None)
+        return draw(
+            outputs,
+            values=values,
+            gradients=gradients,
+            roll=False,
+            highlight=bold,
+            direction=direction,
+            name=name,
+            budget=None,
+        )
     described, ids = describe_entries(graph, bold)
     chosen = {ids[node] for node in bold if node in ids}
     if graph.output.shape and any(z.node in bold for z in graph.output.flat):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
 
 from tinygrad_cnn.viz.folding import contract
 from tinygrad_cnn.viz.graph import FoldedNode, Graph, TensorNode
@@ -35,79 +37,92 @@ def summarise(graph: Graph, most: int, keep: Collection[str] = ()) -> Graph:
     >>> len(summarise(without_results(describe(x)), 10).nodes)
     10
     """
+    trial = None
+    recording = _Recording(graph, keep)
     for is_named_kept in (True, False):
         count = most
         for _ in range(TRIALS):
-            stages = _stages(graph, count, keep, is_named_kept)
-            found = contract(graph, stages, keep, is_named_kept)
-            excess, length = len(found.nodes) - most, _length(found)
-            if excess <= 0 and length <= LONGEST_EDGES:
-                return found
-            if count == 1:
+            trial = recording.cut(count, is_named_kept)
+            if (trial.nodes <= most and trial.length <= LONGEST_EDGES) or count == 1:
                 break
-            if excess > 0:
-                count = max(1, min(count - excess, count * most // len(found.nodes)))
+            fewer = count - (trial.nodes - most)
+            count = max(1, min(fewer, count * 2 // 3) if trial.length > LONGEST_EDGES else fewer)
+        if trial is not None and trial.nodes <= most:
+            break
+    return graph if trial is None else contract(graph, trial.stages, keep, trial.is_named_kept)
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """Stages, and how many nodes would be left, and how long their edges would be."""
+
+    stages: list[FoldedNode]
+    nodes: int
+    length: int
+    is_named_kept: bool
+
+
+class _Recording:
+    """The operations and folded nodes of a graph as a row that can be cut."""
+
+    def __init__(self, graph: Graph, keep: Collection[str]) -> None:
+        self._keep = keep
+        self._units = [node for node in graph.nodes if not isinstance(node, TensorNode)]
+        number = {unit.id: i for i, unit in enumerate(self._units)}
+        self._tensors = {node.id: node for node in graph.tensors}
+        self._made: dict[str, int] = {}
+        self._used: dict[str, list[int]] = {}
+        self._edges: list[tuple[int, int]] = []
+        crossing = [0] * (len(self._units) + 1)  # how many edges lead over each place, at first as differences
+        for edge in graph.edges:
+            source, target = number.get(edge.source), number.get(edge.target)
+            if source is not None and target is not None:
+                self._edges.append((source, target))
+                crossing[source + 1] += 1
+                crossing[target + 1] -= 1
+            elif source is not None:
+                self._made[edge.target] = source
+            elif target is not None:
+                self._used.setdefault(edge.source, []).append(target)
+        self._crossing = list(accumulate(crossing))
+        self._fixed = {i for i in range(1, len(self._units)) if self._units[i].group != self._units[i - 1].group}
+        for i, unit in enumerate(self._units):
+            if unit.id in keep:
+                self._fixed |= {i, i + 1}
+
+    def cut(self, count: int, is_named_kept: bool) -> _Trial:
+        """So many stages, or more where something is to be kept."""
+        cuts = self._fixed.union(_cuts(self._crossing, count))
+        staying = {id for id in self._made if is_named_kept or id in self._keep or self._tensors[id].is_output}
+        cuts.update(self._made[id] + 1 for id in staying)
+        stage_of = list(accumulate(i in cuts for i in range(len(self._units))))
+        inside: dict[int, list[str]] = {}
+        groups: dict[int, str | None] = {}
+        for unit, stage in zip(self._units, stage_of, strict=True):
+            inside.setdefault(stage, []).append(unit.id)
+            groups[stage] = unit.group
+        for id, i in self._made.items():
+            if id not in staying:
+                inside[stage_of[i]].append(id)
+        nodes, length = len(inside) + len(staying), 0
+        for id, users in self._used.items():
+            stages = {stage_of[i] for i in users}
+            if id in self._made:
+                length += sum(stage - stage_of[self._made[id]] for stage in stages)
+            elif id not in self._keep and (len(stages) == 1 or not is_named_kept):
+                inside[min(stages)].append(id)
+                length += sum(stages) - len(stages) * min(stages)
             else:
-                count = max(1, count * 2 // 3)
-    return found
-
-
-def _length(graph: Graph) -> int:
-    places = {node.id: i for i, node in enumerate(graph.nodes)}
-    leaves = {node.id for node in graph.tensors if node.kind != "result"}
-    first: dict[str, int] = {}  # where each leaf is first used; it stands before that
-    for edge in graph.edges:
-        if edge.source in leaves:
-            first[edge.source] = min(first.get(edge.source, len(places)), places[edge.target])
-    places |= first
-    return sum(places[edge.target] - places[edge.source] for edge in graph.edges)
-
-
-def _stages(graph: Graph, count: int, keep: Collection[str], is_named_kept: bool) -> list[FoldedNode]:
-    units = [node for node in graph.nodes if not isinstance(node, TensorNode)]
-    number = {unit.id: i for i, unit in enumerate(units)}
-    tensors = {node.id: node for node in graph.tensors}
-    made: dict[str, int] = {}
-    used: dict[str, list[int]] = {}
-    crossing = [0] * (len(units) + 1)  # how many edges lead over each place between two units, as differences
-    for edge in graph.edges:
-        if edge.source in number and edge.target in number:
-            crossing[number[edge.source] + 1] += 1
-            crossing[number[edge.target] + 1] -= 1
-        elif edge.source in number:
-            made[edge.target] = number[edge.source]
-        elif edge.target in number:
-            used.setdefault(edge.source, []).append(number[edge.target])
-    for i in range(len(units)):
-        crossing[i + 1] += crossing[i]
-    cuts = set(_cuts(crossing, count))
-    for i, unit in enumerate(units):
-        if i and unit.group != units[i - 1].group:
-            cuts.add(i)
-        if unit.id in keep:
-            cuts |= {i, i + 1}
-    for id, i in made.items():
-        if id in keep or tensors[id].is_output or is_named_kept:
-            cuts.add(i + 1)
-    stage_of, stage = [], 0
-    for i in range(len(units)):
-        stage += i in cuts
-        stage_of.append(stage)
-    inside: dict[int, list[str]] = {}
-    for i, unit in enumerate(units):
-        inside.setdefault(stage_of[i], []).append(unit.id)
-    for id, i in made.items():
-        if not is_named_kept and id not in keep:
-            inside[stage_of[i]].append(id)
-    for id, users in used.items():
-        if id not in made and id not in keep and (len({stage_of[i] for i in users}) == 1 or not is_named_kept):
-            inside[stage_of[min(users)]].append(id)
-    groups = {stage: units[i].group for i, stage in reversed(list(enumerate(stage_of)))}
-    return [
-        FoldedNode(f"s{ids[0]}", "stage", "", "", "", "", 1, 1, "", (), 0, (), tuple(ids), groups[stage])
-        for stage, ids in inside.items()
-        if len(ids) > 1
-    ]
+                nodes += 1
+                length += sum(stages) - len(stages) * min(stages)
+        joined = {(stage_of[source], stage_of[target]) for source, target in self._edges}
+        length += sum(target - source for source, target in joined)
+        folded = [
+            FoldedNode(f"s{ids[0]}", "stage", "", "", "", "", 1, 1, "", (), 0, (), tuple(ids), groups[stage])
+            for stage, ids in inside.items()
+            if len(ids) > 1
+        ]
+        return _Trial(folded, nodes, length, is_named_kept)
 
 
 def _cuts(crossing: Sequence[int], count: int) -> list[int]:
@@ -117,5 +132,5 @@ def _cuts(crossing: Sequence[int], count: int) -> list[int]:
     for i in range(1, min(count, n)):
         middle, reach = i * n // count, n // (3 * count)
         around = range(max(1, middle - reach), min(n, middle + reach + 1))
-        cuts.append(min(around, key=lambda place: (crossing[place], abs(place - middle))) if around else middle)
+        cuts.append(min(around, key=lambda place: (crossing[place], abs(place - middle)), default=middle))
     return cuts

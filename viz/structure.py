@@ -96,18 +96,21 @@ class Wiring:
                     entries.append(id)
                 inside[id].append(i)
                 id = self.groups[id].parent
-        return {
-            around: [Item(each, tuple(inside[each])) if isinstance(each, str) else Item(None, (each,)) for each in entries]
-            for around, entries in order.items()
-        }
+
+        def item(entry: str | int) -> Item:
+            return Item(entry, tuple(inside[entry])) if isinstance(entry, str) else Item(None, (entry,))
+
+        return {around: list(map(item, entries)) for around, entries in order.items()}
 
     def _number(self, code: Hashable) -> int:
         return self._known.setdefault(code, len(self._known))
 
     def _operation_code(self, i: int, keep: Collection[str]) -> int:
         operation, result = self.operations[i], self.results[i]
-        if operation.id in keep or result.id in keep or any(
-            id in keep and len(self._users[id]) == 1 for id in self._operands[i]
+        if (
+            operation.id in keep
+            or result.id in keep
+            or any(id in keep and len(self._users[id]) == 1 for id in self._operands[i])
         ):
             return self._number(("kept", i))
         options = tuple(
@@ -195,7 +198,9 @@ class Wiring:
                 return None
             elif one == other:
                 link.append(SAME)
-            elif self._owns(before, one) and self._owns(block, other) and self._leaf_code(one) == self._leaf_code(other):
+            elif (
+                self._owns(before, one) and self._owns(block, other) and self._leaf_code(one) == self._leaf_code(other)
+            ):
                 link.append(OWN)
             else:
                 link.append(EACH)

@@ -587,6 +587,11 @@ def test_names_are_text(open_page):
     page = open_page(convolution_page([[1]], [[1]], title=title))
     assert page.locator("h1").text_content() == title
     assert page.title() == title
+    choose(page, "operation", "convolve2d")
+    assert page.title() == title
+    unnamed = open_page(convolution_page([[1]], [[1]]))
+    choose(unnamed, "operation", "convolve2d")
+    assert unnamed.title() == unnamed.locator("h1").text_content() == "convolve2d"
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -620,7 +625,7 @@ def test_it_is_a_table_for_a_screen_reader(open_page):
 
 
 def test_a_large_image_is_answered_at_once(open_page):
-    """A step over 32 x 32 pixels stays well below what a playback at 32 steps a second would notice as a stop."""
+    """A step over 32 x 32 pixels: the bound leaves room for a busy machine."""
     page = open_page(convolution_page(np.arange(1024).reshape(32, 32) % 255, "gaussian_blur", padding="same"))
     milliseconds = page.evaluate("""() => {
       const step = document.querySelector('[data-control="step"]');

@@ -41,7 +41,7 @@ function productGroups(sweep, terms, write, value) {
   });
   const joined = groups.flatMap((group, i) => i ? [make("span", {class: "sign"}, sign), group] : [group]);
   const dividing = write.combine === "mean" ? [make("span", {class: "sign"}, `÷ ${write.divisor}`)] : [];
-  return [...joined, ...dividing, make("span", {class: "sign"}, write.combine === "max" ? "→ max" : "="),
+  return [...joined, ...dividing, make("span", {class: "sign"}, write.combine === "max" ? "max =" : "="),
     make("b", {class: "result"}, shortText(value, 6))];
 }
 

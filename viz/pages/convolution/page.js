@@ -7,7 +7,7 @@ const view = {tab: "forward", position: null, n: 0, f: 0, c: 0, k: 0, slice: nul
 let sizes, sweep, editing = false;
 
 const parts = {
-  title: make("h1", {}, DATA.title),
+  title: make("h1"),
   tabs: make("div", {role: "tablist", "aria-label": "Sweeps", class: "tabs"}),
   formula: make("p", {class: "sweep-formula formula"}),
   words: make("p", {class: "faint sweep-words"}),
@@ -47,6 +47,7 @@ function rebuild() {
   controls.pause();
   sizes = settle(model);
   settings.refresh();
+  parts.title.textContent = document.title = DATA.title ?? model.operation;
   const error = view.error ?? sizes.error;
   showSizes(error);
   for (const part of [parts.head, parts.explanation, parts.choices, controls.element]) part.hidden = Boolean(error);

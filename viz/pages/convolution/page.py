@@ -163,8 +163,7 @@ def convolution_page(
     z = OPERATIONS[operation](*operands, stride=steps, padding=padding, dilation=gaps, **own)
     pairs = padding if isinstance(padding, str) else _pairs(padding)
     data = {
-        "title": operation if title is None else title,
-        "operation": operation, "x": _plain(x), "weight": _plain(weight), "bias": _plain(bias),
+        "title": title, "operation": operation, "x": _plain(x), "weight": _plain(weight), "bias": _plain(bias),
         "dz": None if dz is None else _plain(_gradient(dz, z.shape)),
         "kernelSize": kernel, "stride": steps, "padding": pairs, "dilation": gaps, "groups": groups,
         "outputPadding": per_axis(operation, "output_padding", output_padding, 2, minimum=0), "mode": padding_mode,
@@ -172,7 +171,7 @@ def convolution_page(
         "kernels": [_gallery_entry(kernel) for kernel in KERNELS.values()], "limits": LIMITS,
     }  # fmt: skip
     scripts = [f"convolution/{name}.js" for name in _SCRIPTS]
-    page = document(data["title"], _BODY, ["convolution/page.css"], scripts, data, height=860)
+    page = document(operation if title is None else title, _BODY, ["convolution/page.css"], scripts, data, height=860)
     return page if path is None else page.write(path)
 
 

@@ -62,10 +62,12 @@ class Wiring:
         self._operands: list[list[str]] = [[] for _ in self.operations]
         self._users: dict[str, list[int]] = {}
         self._makers: dict[str, int] = {}
+        self._roles: dict[tuple[str, int], str] = {}  # what an operation calls the tensor, without its number
         for edge in graph.edges:
             if edge.target in numbers:
                 self._operands[numbers[edge.target]].append(edge.source)
                 self._users.setdefault(edge.source, []).append(numbers[edge.target])
+                self._roles[edge.source, numbers[edge.target]] = _uncounted(edge.label)
             else:
                 self._makers[edge.target] = numbers[edge.source]
         made = {i: self.tensors[id] for id, i in self._makers.items()}
@@ -119,11 +121,6 @@ class Wiring:
         )
         return self._number((operation.primitive, operation.title, options, result.shape, result.dtype))
 
-    def _leaf_code(self, id: str) -> tuple[Any, ...]:
-        """What leaves and constants in the same place have in common; counted names differ by their numbers alone."""
-        leaf = self.tensors[id]
-        return leaf.kind, _uncounted((leaf.name or "").rpartition(".")[2]), leaf.group is None
-
     def block(self, operations: Sequence[int], around: str | None) -> Block:
         """These operations, which lie in this group or in groups inside of it, as one part."""
         positions = {operation: i for i, operation in enumerate(operations)}
@@ -166,7 +163,7 @@ class Wiring:
         """
         first, end = blocks[start], blocks[-1].operations[-1]
         link: tuple[int, ...] | None = None
-        uses: Counter[tuple[int, int]] | None = None
+        uses: Counter[tuple[int, int, str]] | None = None
         n = 1
         while start + n < len(blocks):
             before, block = blocks[start + n - 1], blocks[start + n]
@@ -174,13 +171,13 @@ class Wiring:
             if found is None or (link is not None and found != link):
                 break
             # The block before is not the last one then: what else uses it must be what uses every other one.
-            others = self._others(before, block, end)
+            others = self._uses(before, block, end)
             if others is None or (uses is not None and others != uses):
                 break
             link, uses = found, others
             n += 1
         # The last one has at least the uses that every other one has.
-        while n > 1 and uses and not self._has_uses(blocks[start + n - 1], uses):
+        while n > 1 and uses and not uses <= (self._uses(blocks[start + n - 1], None, end) or Counter()):
             n -= 1
         return n, link or ()
 
@@ -198,50 +195,40 @@ class Wiring:
                 return None
             elif one == other:
                 link.append(SAME)
-            elif (
-                self._owns(before, one) and self._owns(block, other) and self._leaf_code(one) == self._leaf_code(other)
-            ):
-                link.append(OWN)
             else:
-                link.append(EACH)
+                codes = {self._own_code(before, one), self._own_code(block, other)}
+                if len(codes) > 1:
+                    return None
+                link.append(EACH if None in codes else OWN)
         return tuple(link)
 
-    def _owns(self, block: Block, id: str) -> bool:
-        """Whether it is a leaf or a constant that nothing outside of the block uses."""
-        users, places = self._users[id], block.positions
-        return (
-            id not in self._makers
-            and not self.tensors[id].is_output
-            and users[0] in places
-            and users[-1] in places
-            and all(user in places for user in users)
-        )
+    def _own_code(self, block: Block, id: str) -> tuple[Any, ...] | None:
+        """What leaves and constants in the same place have in common; None for one that is not the block's own.
 
-    def _others(self, block: Block, after: Block, end: int) -> Counter[tuple[int, int]] | None:
-        """What uses a block's results behind the run: the places of the results, and the codes of the users.
-
-        None for a block that is used in the run by another one than the next, or that is an output.
+        Its own is what nothing outside of it uses. Names that count differ by their numbers alone.
         """
-        found: Counter[tuple[int, int]] = Counter()
+        leaf, users, places = self.tensors[id], self._users[id], block.positions
+        is_inside = users[0] in places and users[-1] in places and all(user in places for user in users)
+        if id in self._makers or leaf.is_output or not is_inside:
+            return None
+        return leaf.kind, _uncounted((leaf.name or "").rpartition(".")[2]), leaf.group is None
+
+    def _uses(self, block: Block, after: Block | None, end: int) -> Counter[tuple[int, int, str]] | None:
+        """What uses a block's results behind the run: their places, the code of the user, and what it calls them.
+
+        None for a block that is used in the run by another one than the next, or one before the last with an output.
+        """
+        found: Counter[tuple[int, int, str]] = Counter()
         for operation, place in block.positions.items():
             result = self.results[operation]
-            if result.is_output:
+            if result.is_output and after is not None:
                 return None
             for user in self.users(result.id):
-                if user not in block.positions and user not in after.positions:
-                    if user <= end:
+                if user not in block.positions and (after is None or user not in after.positions):
+                    if user <= end and after is not None:
                         return None
-                    found[place, self._operation_codes[user]] += 1
+                    found[place, self._operation_codes[user], self._roles[result.id, user]] += 1
         return found
-
-    def _has_uses(self, block: Block, uses: Counter[tuple[int, int]]) -> bool:
-        found = Counter(
-            (place, self._operation_codes[user])
-            for operation, place in block.positions.items()
-            for user in self.users(self.results[operation].id)
-            if user not in block.positions
-        )
-        return found >= uses
 
 
 def _uncounted(text: str) -> str:

@@ -65,7 +65,7 @@ def fit(
         views = _Views(graph, depth, True, keep)
     shown, more = views.fit(budget)
     done = views.done(shown)
-    note = f"{len(graph.nodes):,} nodes in {len(shown.nodes):,}" + (f": {', '.join(done)}" if done else "")
+    note = f"{len(graph.nodes):,} nodes in {len(shown.nodes):,}: {', '.join(done)}"
     if len(shown.nodes) > budget:
         return Fitted(shown, f"{note}; no fewer can be shown")
     return Fitted(shown, f"{note}; budget={more or len(graph.nodes)} shows more")
@@ -145,4 +145,5 @@ class _Views:
         words = ["repeated blocks rolled up"] if any(group.times > 1 for group in self._graph.groups) else []
         words += ["chains collapsed"] if "chain" in kinds else []
         words += [f"modules folded at depth {' and '.join(map(str, depths))}"] if depths else []
-        return words + (["what follows each other summarised"] if "stage" in kinds else [])
+        words += ["what follows each other summarised"] if "stage" in kinds else []
+        return words or ["results without a name as arrows"]

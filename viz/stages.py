@@ -104,12 +104,13 @@ class _Recording:
         for id, i in self._made.items():
             if id not in staying:
                 inside[stage_of[i]].append(id)
+        alone = {stage_of[i] for i, unit in enumerate(self._units) if unit.id in self._keep}
         nodes, length = len(inside) + len(staying), 0
         for id, users in self._used.items():
             stages = {stage_of[i] for i in users}
             if id in self._made:
                 length += sum(stage - stage_of[self._made[id]] for stage in stages)
-            elif id not in self._keep and (len(stages) == 1 or not is_named_kept):
+            elif id not in self._keep and min(stages) not in alone and (len(stages) == 1 or not is_named_kept):
                 inside[min(stages)].append(id)
                 length += sum(stages) - len(stages) * min(stages)
             else:

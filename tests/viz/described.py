@@ -14,7 +14,9 @@ def check(graph):
         source, target = graph.nodes[places[edge.source]], graph.nodes[places[edge.target]]
         if not isinstance(source, TensorNode) or source.kind == "result":
             assert places[edge.source] < places[edge.target]
-        assert (edge.tensor is None) == (isinstance(source, TensorNode) or isinstance(target, TensorNode)) or edge.count > 1
+        assert (edge.tensor is None) == (
+            isinstance(source, TensorNode) or isinstance(target, TensorNode)
+        ) or edge.count > 1
         if isinstance(target, TensorNode):
             assert edge.target not in made
             made.add(edge.target)

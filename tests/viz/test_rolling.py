@@ -339,7 +339,7 @@ def test_any_program_is_counted_to_the_last_operation(seed):
                     else:
                         x = tg.tanh(x) if step == "exp" else x * 2
                 seen.append(x)
-        return x if chance.random() < 0.5 else tg.stack([each for each in seen[1:]])
+        return x if chance.random() < 0.5 else tg.stack(seen[1:])
 
     model = Steps(layers, along)
     try:

@@ -73,7 +73,7 @@ def of_convolutions(folder):
 
     # Image kernels on a photograph; without names it is the whole gallery.
     names = ["blur", "sharpen", "brighten", "outline", "emboss", "sobel_x", "sobel_y"]
-    figures.save(figures.kernel_gallery(None, names, columns=4), folder / "kernel_gallery.png", dpi=60)
+    figures.save(figures.kernel_gallery(None, names, columns=4), folder / "kernel_gallery.png", dpi=70)
 
     # One kernel, its numbers, and what it makes of the photograph.
     figures.save(figures.filtered(None, "sobel"), folder / "sobel.png", dpi=50)

@@ -51,7 +51,7 @@ SEEN_FROM_AFAR, LIKE = 48, 0.02
 from black to white."""
 
 
-POSES = {"lenet": ("", ",", 11), "convolution": ("dX", "ArrowRight", 14), "max_pool": ("dX", "ArrowRight", 3)}
+POSES = {"lenet": ("", ",", 11), "convolution": ("dX", "ArrowRight", 13), "max_pool": ("dX", "ArrowRight", 3)}
 """How a page is photographed: the view that is chosen, and the key that is pressed so many times."""
 
 

@@ -82,3 +82,34 @@ def test_receptive_field(capsys):
     pictures = [line for line in capsys.readouterr().out.splitlines() if line.startswith((" .", " #"))]
     assert pictures[4] == " . . # # # # # . ."
     assert pictures[9:12] == [" # # # . . . . . ."] * 3
+
+
+def test_convolution_page(tmp_path, capsys):
+    load("convolution_page")["main"](tmp_path)
+    names = ["convolution.html", "max_pool.html", "transposed_convolution.html"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
+    assert [line.rsplit("/")[-1] for line in capsys.readouterr().out.splitlines()] == [f"{name}>" for name in names]
+
+
+def test_graph_page(tmp_path, capsys):
+    pytest.importorskip("graphviz")
+    load("graph_page")["main"](tmp_path)
+    page = (tmp_path / "lenet.html").read_text(encoding="utf-8")
+    assert len(page) < 2_000_000
+    assert "graph_page.py, line " in page  # where a node was recorded
+    assert "61,706 parameters" in capsys.readouterr().out
+
+
+def test_large_graphs(tmp_path, capsys):
+    pytest.importorskip("graphviz")
+    load("large_graphs")["main"](tmp_path)
+    assert "443 nodes in " in capsys.readouterr().out
+    rolled_up = next(tmp_path.glob("rolled_up.*")).read_text(encoding="utf-8")
+    assert "×12" in rolled_up
+
+
+@pytest.mark.slow
+def test_figures(tmp_path):
+    pytest.importorskip("matplotlib")
+    load("figures")["main"](tmp_path, epochs=2)
+    assert len(list(tmp_path.glob("*.png"))) == 14

@@ -294,8 +294,12 @@ def _add_nodes(picture: Digraph, graph: Graph, numbers: Numbers, bold: Collectio
         if bold:
             attributes = {**attributes, **looks.BOLD} if node.id in bold else looks.faded(attributes)
         frames[node.group].node(node.id, **attributes)
-    for group in reversed(graph.groups):  # a frame is copied into the one around it when it is complete
-        frames[group.parent].subgraph(frames[group.id])
+    inner: dict[str | None, list[Digraph]] = {}
+    for id in (*(group.id for group in reversed(graph.groups)), None):
+        for frame in reversed(inner.get(id, ())):
+            frames[id].subgraph(frame)  # it is copied, so it must be complete
+        if id is not None:
+            inner.setdefault(groups[id].parent, []).append(frames[id])
 
 
 def _operations_between(graph: Graph, highlight: Collection[str]) -> set[str]:

@@ -154,7 +154,7 @@ def number_rows(
             rows.append(Row(caption, ("empty",)))
         else:
             if found.minimum is not None:
-                rows += [] if header in rows else [header]
+                rows += [] if header in rows and written is None else [header]
                 cells = [numbers.number(x, 3) for x in (found.minimum, found.mean, found.maximum)]
                 if has_statistics:
                     cells += [numbers.number(found.deviation, 3), _share(found.zeros, size - found.not_finite)]

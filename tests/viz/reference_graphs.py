@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 import tinygrad_cnn as tg
+from tests.viz.networks import LeNet, ResNet, recurrent
 
 REFERENCES = Path(__file__).parent / "references"
 
@@ -84,6 +85,49 @@ def hostile_names():
     return tg.viz.draw(tg.sum(tg.stack([parameter(float(i), name) for i, name in enumerate(names)])), values=True)
 
 
+def lenet():
+    return tg.viz.draw(LeNet(), (1, 1, 32, 32))
+
+
+def folded_by_depth():
+    return tg.viz.draw(LeNet(), (1, 1, 32, 32), depth=1, direction="TB", name="the layers")
+
+
+def rolled_residual_network():
+    return tg.viz.draw(ResNet((3, 2), width=2), (1, 3, 32, 32), depth=3)
+
+
+def rolled_loop():
+    return tg.viz.draw(recurrent(12))
+
+
+def collapsed_chain():
+    x = parameter(eighths((2, 3)), "x")
+    z = x
+    for operation in (tg.exp, tg.tanh, tg.sin, tg.exp, tg.cos, tg.sigmoid, tg.tanh, tg.relu):
+        z = operation(z) * 2
+    return tg.viz.draw(z - x, name="a chain")
+
+
+def within_a_budget():
+    seen = [parameter(i / 8, f"p{i}") for i in range(4)]
+    for i in range(60):
+        seen.append([tg.tanh, tg.cos, tg.sin][i * i % 3 or i % 2](seen[-1]) * seen[-1 - i * i % 7 % len(seen)] + i)
+    return tg.viz.draw(seen[-1], budget=12)
+
+
+def highlighted_weight():
+    model = ResNet((3,), width=2)
+    return tg.viz.draw(model, (1, 3, 32, 32), depth=1, highlight=model.stages[0][1].conv2.weight)
+
+
+def statistics():
+    x = tg.tensor(eighths((1, 1, 8, 8)), name="x")
+    z = tg.relu(tg.conv2d(x, parameter(eighths((1, 1, 3, 3)), "K")))
+    tg.sum(z * z).backward()
+    return tg.viz.draw(z, values=True, statistics=True)
+
+
 GRAPHS = {
     draw.__name__: draw
     for draw in (
@@ -94,6 +138,14 @@ GRAPHS = {
         without_numbers,
         highlighted_path,
         hostile_names,
+        lenet,
+        folded_by_depth,
+        rolled_residual_network,
+        rolled_loop,
+        collapsed_chain,
+        within_a_budget,
+        highlighted_weight,
+        statistics,
     )
 }
 

@@ -238,7 +238,9 @@ def _add_edges(picture: Digraph, graph: Graph, bold: Collection[str]) -> None:
         elif isinstance(source, TensorNode) and source.group is not None:
             operand = looks.short_name(source, paths[source.group])
         attributes = looks.edge(edge, operand, is_one_of_many, is_large)
-        if graph.groups and not (isinstance(source, TensorNode) and source.kind != "result"):
+        if graph.groups and not (
+            isinstance(source, TensorNode) and source.kind != "result" and source.group is not None
+        ):
             attributes["weight"] = "4"  # so that what is computed runs straight on
         if bold:
             is_bold = edge.source in bold and edge.target in bold
@@ -279,7 +281,7 @@ def _add_nodes(picture: Digraph, graph: Graph, numbers: Numbers, bold: Collectio
     frames: dict[str | None, Digraph] = {None: picture}
     for group in graph.groups:
         levels[group.id] = levels[group.parent] + 1
-        attributes = looks.frame(group, levels[group.id])
+        attributes = looks.frame(group, levels[group.id], picture.graph_attr["rankdir"] in ("LR", "RL"))
         frames[group.id] = type(picture)(f"cluster_{group.id}")
         frames[group.id].attr(**(looks.faded_frame(attributes) if bold else attributes))
     for node in graph.nodes:

@@ -158,8 +158,8 @@ def folded(node: FoldedNode) -> dict[str, str]:
     }
 
 
-def frame(group: Group, level: int) -> dict[str, str]:
-    """The frame around the call of a module, or around what is repeated."""
+def frame(group: Group, level: int, is_sideways: bool) -> dict[str, str]:
+    """The frame around the call of a module, or around what is repeated, where the computation runs to a side."""
     title, below = _heading(group, _title(group))
     amount = _count(group.parameters, "parameter") if group.parameters else ""
     amount += " each" if amount and group.times > 1 else ""
@@ -168,7 +168,7 @@ def frame(group: Group, level: int) -> dict[str, str]:
     return {
         "label": f'<<table border="0" cellspacing="0" cellpadding="1">{"".join(lines)}</table>>',
         "labeljust": "l",
-        "labelloc": "t",
+        "labelloc": "b" if is_sideways else "t",  # where Graphviz mostly leads no edge
         "tooltip": labels.tooltip([_title(group), group.path and f"module {group.path}", group.arguments]),
         "class": "repeated module" if group.times > 1 else "module",
         "style": "rounded,filled",

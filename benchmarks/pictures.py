@@ -23,10 +23,10 @@ import numpy as np
 import tinygrad_cnn as tg
 from benchmarks.timing import RESULTS, environment, median_of
 from tests.viz.networks import LeNet, ResNet
-from tinygrad_cnn.viz.graph import describe
+from tinygrad_cnn.viz.drawing.rendering import UnavailableError, picture
+from tinygrad_cnn.viz.graph.description import describe
+from tinygrad_cnn.viz.graph.tracing import trace
 from tinygrad_cnn.viz.pages.graph import assembly
-from tinygrad_cnn.viz.rendering import UnavailableError, picture
-from tinygrad_cnn.viz.tracing import trace
 
 MODELS: dict[str, tuple[Callable[[], Any], tuple[int, ...]]] = {
     "LeNet-5": (LeNet, (1, 1, 32, 32)),

@@ -11,7 +11,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_cnn.engine import Unkept
-from tinygrad_cnn.viz.drawing import SVG, svg, width_of
+from tinygrad_cnn.viz.drawing.digraph import SVG, svg, width_of
 
 if TYPE_CHECKING:
     from tinygrad_cnn.engine import Node
@@ -111,7 +111,7 @@ def _is_wanted(kind: str, include: Iterable[str] | None, exclude: Iterable[str] 
 
 
 def _picture(x: Tensor) -> str | None:
-    from tinygrad_cnn.viz.dot import draw
+    from tinygrad_cnn.viz.drawing.dot import draw
 
     if x.node is None or x.node.primitive is None:
         return None

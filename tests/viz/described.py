@@ -1,6 +1,6 @@
 """What every description must be, folded or not, and how many operations it stands for."""
 
-from tinygrad_cnn.viz.graph import FoldedNode, OperationNode, TensorNode
+from tinygrad_cnn.viz.graph.description import FoldedNode, OperationNode, TensorNode
 
 
 def check(graph):

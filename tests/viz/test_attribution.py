@@ -6,7 +6,7 @@ import pytest
 import tinygrad_cnn as tg
 from tests.finite_differences import central_differences
 from tinygrad_cnn import nn
-from tinygrad_cnn.viz.attribution import class_activation_map, saliency_map, unit_field
+from tinygrad_cnn.viz.analysis.attribution import class_activation_map, saliency_map, unit_field
 
 RNG = np.random.default_rng(11)
 IMAGE = RNG.standard_normal((2, 6, 5))

@@ -10,9 +10,9 @@ import tinygrad_cnn as tg
 from tests.viz.described import check, count_operations
 from tests.viz.networks import LeNet, ResNet, Transformer, recurrent
 from tinygrad_cnn import nn
-from tinygrad_cnn.viz.budget import LARGE, fit
-from tinygrad_cnn.viz.graph import FoldedNode, describe
-from tinygrad_cnn.viz.tracing import trace
+from tinygrad_cnn.viz.folding.budget import LARGE, fit
+from tinygrad_cnn.viz.graph.description import FoldedNode, describe
+from tinygrad_cnn.viz.graph.tracing import trace
 
 
 def described(model, shape):

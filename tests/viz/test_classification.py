@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tinygrad_cnn as tg
-from tinygrad_cnn.viz.classification import confusion_counts, find_mistakes
+from tinygrad_cnn.viz.analysis.classification import confusion_counts, find_mistakes
 
 
 def counted(labels, predictions, classes):

@@ -13,9 +13,9 @@ import pytest
 
 import tinygrad_cnn as tg
 from tinygrad_cnn import cli
-from tinygrad_cnn.viz import dot
 from tinygrad_cnn.viz.command_line.convolution import shrunk
-from tinygrad_cnn.viz.image_kernels import KERNELS
+from tinygrad_cnn.viz.drawing import dot
+from tinygrad_cnn.viz.images.kernels import KERNELS
 
 SCRIPT = '''
 import tinygrad_cnn as tg
@@ -145,7 +145,7 @@ def test_draw_a_page(script, capsys, opened):
 @needs_graphviz
 def test_without_graphviz_draw_says_what_it_wrote_instead(script, capsys, monkeypatch, recwarn):
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr("tinygrad_cnn.viz.rendering.find_spec", lambda name: None)
+    monkeypatch.setattr("tinygrad_cnn.viz.drawing.rendering.find_spec", lambda name: None)
     assert cli.main(["draw", "net.py"]) == 0
     printed = capsys.readouterr().out
     assert "net-loss.svg was not drawn: the program dot was not found" in printed

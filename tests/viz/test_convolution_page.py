@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tinygrad_cnn as tg
-from tinygrad_cnn.viz.image_kernels import KERNELS
+from tinygrad_cnn.viz.images.kernels import KERNELS
 from tinygrad_cnn.viz.pages.convolution import convolution_page
 from tinygrad_cnn.viz.pages.convolution.page import LIMITS
 

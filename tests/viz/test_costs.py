@@ -9,7 +9,7 @@ import pytest
 import tinygrad_cnn as tg
 from tinygrad_cnn.engine import primitive
 from tinygrad_cnn.kernels import reference
-from tinygrad_cnn.viz.costs import kept_arrays, multiply_adds
+from tinygrad_cnn.viz.summaries.costs import kept_arrays, multiply_adds
 from tinygrad_cnn.walk import nodes
 
 

@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from tinygrad_cnn.viz.coverage import overlap_counts, pixel_usage, residue_counts
+from tinygrad_cnn.viz.analysis.coverage import overlap_counts, pixel_usage, residue_counts
 
 
 def starts(size, reach, stride, pad):

@@ -11,9 +11,9 @@ import pytest
 
 import tinygrad_cnn as tg
 from tests.viz.reference_graphs import GRAPHS, REFERENCES, parameter
-from tinygrad_cnn.viz.dot import digraph
-from tinygrad_cnn.viz.graph import Graph, TensorNode, describe
-from tinygrad_cnn.viz.looks import HIGHLIGHT, PALE, Numbers
+from tinygrad_cnn.viz.drawing.dot import digraph
+from tinygrad_cnn.viz.drawing.looks import HIGHLIGHT, PALE, Numbers
+from tinygrad_cnn.viz.graph.description import Graph, TensorNode, describe
 
 pytest.importorskip("graphviz", reason="needs graphviz")
 

@@ -15,7 +15,7 @@ import pytest
 import tinygrad_cnn as tg
 from tests.viz.networks import LeNet, ResNet, Transformer, recurrent
 from tinygrad_cnn import nn
-from tinygrad_cnn.viz.graph import FoldedNode
+from tinygrad_cnn.viz.graph.description import FoldedNode
 
 pytest.importorskip("graphviz", reason="needs graphviz")
 

@@ -11,7 +11,7 @@ import pytest
 
 import tinygrad_cnn as tg
 from tests.viz.reference_graphs import GRAPHS, parameter
-from tinygrad_cnn.viz.drawing import SVG, drawing_class, embedded, svg
+from tinygrad_cnn.viz.drawing.digraph import SVG, drawing_class, embedded, svg
 
 needs_graphviz = pytest.mark.skipif(find_spec("graphviz") is None, reason="needs graphviz")
 needs_layout = pytest.mark.skipif(
@@ -42,7 +42,7 @@ class Ids(HTMLParser):
 @pytest.fixture
 def without_layout(monkeypatch):
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr(sys.modules["tinygrad_cnn.viz.rendering"], "find_spec", lambda name: None)
+    monkeypatch.setattr(sys.modules["tinygrad_cnn.viz.drawing.rendering"], "find_spec", lambda name: None)
 
 
 @needs_layout

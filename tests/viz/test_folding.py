@@ -8,12 +8,12 @@ import tinygrad_cnn as tg
 from tests.viz.described import check, count_operations
 from tests.viz.networks import LeNet, ResNet, Transformer, recurrent
 from tinygrad_cnn import nn
-from tinygrad_cnn.viz.chains import collapse_chains, without_results
-from tinygrad_cnn.viz.folding import fold
-from tinygrad_cnn.viz.graph import FoldedNode, describe
-from tinygrad_cnn.viz.rolling import roll_up
-from tinygrad_cnn.viz.stages import summarise
-from tinygrad_cnn.viz.tracing import trace
+from tinygrad_cnn.viz.folding.chains import collapse_chains, without_results
+from tinygrad_cnn.viz.folding.contraction import fold
+from tinygrad_cnn.viz.folding.rolling import roll_up
+from tinygrad_cnn.viz.folding.stages import summarise
+from tinygrad_cnn.viz.graph.description import FoldedNode, describe
+from tinygrad_cnn.viz.graph.tracing import trace
 
 
 def parameter(data, name=None):

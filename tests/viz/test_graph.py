@@ -7,7 +7,7 @@ import pytest
 
 import tinygrad_cnn as tg
 from tinygrad_cnn.engine import KEPT_SIZE
-from tinygrad_cnn.viz.graph import Missing, describe
+from tinygrad_cnn.viz.graph.description import Missing, describe
 
 
 def parameter(data, name=None):

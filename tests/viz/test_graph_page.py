@@ -12,8 +12,8 @@ import tinygrad_cnn as tg
 from tests.viz.networks import LeNet, ResNet
 from tinygrad_cnn import nn
 from tinygrad_cnn.engine import KEPT_SIZE
-from tinygrad_cnn.viz import layout
-from tinygrad_cnn.viz.graph import describe
+from tinygrad_cnn.viz.drawing import layout
+from tinygrad_cnn.viz.graph.description import describe
 from tinygrad_cnn.viz.pages.graph import page, page_of
 from tinygrad_cnn.viz.pages.graph.arrays import BINS, Arrays
 from tinygrad_cnn.viz.pages.graph.arrays import describe as describe_array

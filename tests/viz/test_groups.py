@@ -8,7 +8,7 @@ import pytest
 
 import tinygrad_cnn as tg
 from tinygrad_cnn import nn
-from tinygrad_cnn.viz.graph import OperationNode, describe
+from tinygrad_cnn.viz.graph.description import OperationNode, describe
 from tinygrad_cnn.walk import nodes
 
 IMAGE = np.ones((2, 1, 4, 4), np.float32)

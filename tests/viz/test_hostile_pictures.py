@@ -8,7 +8,7 @@ import pytest
 
 import tinygrad_cnn as tg
 from tinygrad_cnn import nn
-from tinygrad_cnn.viz.rendering import picture
+from tinygrad_cnn.viz.drawing.rendering import picture
 
 pytest.importorskip("graphviz")
 

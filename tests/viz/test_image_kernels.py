@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import tinygrad_cnn as tg
-from tinygrad_cnn.viz.image_kernels import KERNELS, ImageKernel, image_kernel
+from tinygrad_cnn.viz.images.kernels import KERNELS, ImageKernel, image_kernel
 
 LECTURE = json.loads((Path(tg.__file__).parent / "verify" / "lectures.json").read_text(encoding="utf-8"))["kernels"]
 # Our name for each of theirs; "vertical" is found as the first words of ours.

@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import pytest
 
-from tinygrad_cnn.viz import layered, layout
-from tinygrad_cnn.viz.layout import Frame, Plan, layouts
+from tinygrad_cnn.viz.drawing import layered, layout
+from tinygrad_cnn.viz.drawing.layout import Frame, Plan, layouts
 
 WAYS = ("dot", "pygraphviz", "")
 

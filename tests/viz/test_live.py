@@ -12,9 +12,9 @@ import pytest
 
 import tinygrad_cnn as tg
 from tinygrad_cnn import nn, optim, training
-from tinygrad_cnn.viz import live
-from tinygrad_cnn.viz.live import LiveCurve
-from tinygrad_cnn.viz.sparkline import BARS, PLAIN, sparkline
+from tinygrad_cnn.viz.figures import live
+from tinygrad_cnn.viz.figures.live import LiveCurve
+from tinygrad_cnn.viz.figures.sparkline import BARS, PLAIN, sparkline
 
 ROOT = Path(__file__).parents[2]
 HAS_MATPLOTLIB = importlib.util.find_spec("matplotlib") is not None
@@ -139,7 +139,7 @@ def test_text_goes_to_the_standard_output_of_the_moment(capsys):
 
 def test_on_a_pipe():
     script = (
-        "from tinygrad_cnn.viz.live import LiveCurve\n"
+        "from tinygrad_cnn.viz.figures.live import LiveCurve\n"
         "curve = LiveCurve()\n"
         "for i in range(3): curve.add(loss=3 - i, test=i / 2)"
     )
@@ -313,7 +313,7 @@ def test_a_picture_in_a_real_notebook(tmp_path):
         pytest.importorskip(package)
     source = (
         f"import sys, time; sys.path.insert(0, {str(ROOT)!r})\n"
-        "from tinygrad_cnn.viz.live import LiveCurve\n"
+        "from tinygrad_cnn.viz.figures.live import LiveCurve\n"
         "curve = LiveCurve(interval=0.05)\n"
         "for i in range(12):\n"
         "    time.sleep(0.02)\n"

@@ -108,7 +108,7 @@ def test_a_wide_picture_runs_down():
 
 def test_without_graphviz_it_is_text(monkeypatch, recwarn):
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr(sys.modules["tinygrad_cnn.viz.rendering"], "find_spec", lambda name: None)
+    monkeypatch.setattr(sys.modules["tinygrad_cnn.viz.drawing.rendering"], "find_spec", lambda name: None)
     loss = computed()
     assert loss._repr_mimebundle_() == {TEXT: repr(loss)}
     assert not recwarn.list

@@ -5,7 +5,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from tinygrad_cnn.viz.numbers import GRID, LONGEST, grid, number, statistics
+from tinygrad_cnn.viz.graph.numbers import GRID, LONGEST, grid, number, statistics
 
 
 @pytest.mark.parametrize(

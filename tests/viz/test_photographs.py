@@ -7,8 +7,8 @@ import pytest
 
 import tinygrad_cnn as tg
 from tests.oracles import indices
-from tinygrad_cnn.viz.image_kernels import KERNELS, ImageKernel
-from tinygrad_cnn.viz.photographs import apply_kernel, grey, photograph
+from tinygrad_cnn.viz.images.kernels import KERNELS, ImageKernel
+from tinygrad_cnn.viz.images.photographs import apply_kernel, grey, photograph
 
 RNG = np.random.default_rng(8)
 

@@ -5,7 +5,7 @@ import pytest
 
 import tinygrad_cnn as tg
 from tinygrad_cnn import nn
-from tinygrad_cnn.viz.probing import layer_outputs, run
+from tinygrad_cnn.viz.analysis.probing import layer_outputs, run
 
 IMAGE = np.random.default_rng(4).standard_normal((2, 6, 5)).astype(np.float32)
 

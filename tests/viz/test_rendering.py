@@ -31,7 +31,7 @@ def without_dot(monkeypatch):
 
 @pytest.fixture
 def without_pygraphviz(monkeypatch):
-    rendering = sys.modules["tinygrad_cnn.viz.rendering"]
+    rendering = sys.modules["tinygrad_cnn.viz.drawing.rendering"]
     monkeypatch.setattr(rendering, "find_spec", lambda name: None)
 
 

@@ -9,9 +9,9 @@ import tinygrad_cnn as tg
 from tests.viz.described import check, count_operations, titles
 from tests.viz.networks import ResNet, Transformer, recurrent
 from tinygrad_cnn import nn
-from tinygrad_cnn.viz.graph import describe
-from tinygrad_cnn.viz.rolling import roll_up
-from tinygrad_cnn.viz.tracing import trace
+from tinygrad_cnn.viz.folding.rolling import roll_up
+from tinygrad_cnn.viz.graph.description import describe
+from tinygrad_cnn.viz.graph.tracing import trace
 
 
 def parameter(data, name=None):

@@ -10,7 +10,7 @@ import pytest
 
 import tinygrad_cnn as tg
 from tinygrad_cnn.verify.scalars import scalar_graph
-from tinygrad_cnn.viz.looks import HIGHLIGHT, PALE
+from tinygrad_cnn.viz.drawing.looks import HIGHLIGHT, PALE
 
 pytest.importorskip("graphviz", reason="needs graphviz")
 

@@ -12,7 +12,7 @@ import tinygrad_cnn as tg
 from tinygrad_cnn import nn
 from tinygrad_cnn.engine import primitive
 from tinygrad_cnn.viz.summaries import Comparison, compare, summary
-from tinygrad_cnn.viz.tables import Column, Line, Table, short, size_of
+from tinygrad_cnn.viz.summaries.tables import Column, Line, Table, short, size_of
 
 LECTURES = json.loads((Path(tg.__file__).parent / "verify" / "lectures.json").read_text(encoding="utf-8"))
 

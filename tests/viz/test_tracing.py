@@ -6,7 +6,7 @@ import pytest
 import tinygrad_cnn as tg
 from tinygrad_cnn import nn
 from tinygrad_cnn.engine import Unkept
-from tinygrad_cnn.viz.tracing import trace
+from tinygrad_cnn.viz.graph.tracing import trace
 from tinygrad_cnn.walk import nodes
 
 

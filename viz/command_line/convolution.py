@@ -10,8 +10,8 @@ import numpy as np
 
 import tinygrad_cnn as tg
 from tinygrad_cnn.viz.command_line.output import check_ending, finish, let_print_anything
-from tinygrad_cnn.viz.image_kernels import KERNELS, ImageKernel, image_kernel
-from tinygrad_cnn.viz.photographs import grey, photograph
+from tinygrad_cnn.viz.images.kernels import KERNELS, ImageKernel, image_kernel
+from tinygrad_cnn.viz.images.photographs import grey, photograph
 
 FIGURE_SIZE, PAGE_SIZE = 512, 12
 """Pixels of the longer side, unless it is said: what a figure shows well, and what a page can write out in numbers."""

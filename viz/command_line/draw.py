@@ -13,11 +13,11 @@ from tinygrad_cnn.nn.module import Module
 from tinygrad_cnn.tensor import Tensor
 from tinygrad_cnn.viz.command_line.output import check_ending, finish, let_print_anything
 from tinygrad_cnn.viz.command_line.scripts import Script, inputs_of, running, split_target
-from tinygrad_cnn.viz.dot import draw
-from tinygrad_cnn.viz.graph import roots_of
+from tinygrad_cnn.viz.drawing.dot import draw
+from tinygrad_cnn.viz.drawing.rendering import PICTURES, TEXTS, render
+from tinygrad_cnn.viz.graph.description import roots_of
+from tinygrad_cnn.viz.graph.tracing import trace
 from tinygrad_cnn.viz.pages.graph import page
-from tinygrad_cnn.viz.rendering import PICTURES, TEXTS, render
-from tinygrad_cnn.viz.tracing import trace
 
 
 class Options(Protocol):

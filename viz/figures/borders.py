@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 import tinygrad_cnn as tg
-from tinygrad_cnn.viz.coverage import pixel_usage
+from tinygrad_cnn.viz.analysis.coverage import pixel_usage
 from tinygrad_cnn.viz.figures.canvas import SEQUENTIAL, SMALL, new_figure, show, show_photograph
-from tinygrad_cnn.viz.numbers import number
-from tinygrad_cnn.viz.photographs import apply_kernel, photograph, portrait
+from tinygrad_cnn.viz.graph.numbers import number
+from tinygrad_cnn.viz.images.photographs import apply_kernel, photograph, portrait
 
 __doctest_requires__ = {"*": ["matplotlib"]}
 

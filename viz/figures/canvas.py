@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.tensor import Tensor
-from tinygrad_cnn.viz.labels import printable
-from tinygrad_cnn.viz.numbers import shortened
+from tinygrad_cnn.viz.drawing.labels import printable
+from tinygrad_cnn.viz.graph.numbers import shortened
 
 __doctest_requires__ = {"*": ["matplotlib"]}
 

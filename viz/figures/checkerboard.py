@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn.viz.coverage import overlap_counts, residue_counts
+from tinygrad_cnn.viz.analysis.coverage import overlap_counts, residue_counts
 from tinygrad_cnn.viz.figures.borders import count_bar, show_counts
 from tinygrad_cnn.viz.figures.canvas import new_figure
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn.viz.classification import confusion_counts, find_mistakes
+from tinygrad_cnn.viz.analysis.classification import confusion_counts, find_mistakes
 from tinygrad_cnn.viz.figures.canvas import SMALL, class_names, new_figure, numbers, show_image
 
 __doctest_requires__ = {"*": ["matplotlib"]}

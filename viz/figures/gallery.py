@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.viz.figures.canvas import DIVERGING, SMALL, new_figure, show, show_photograph
-from tinygrad_cnn.viz.image_kernels import KERNELS, ImageKernel, image_kernel
-from tinygrad_cnn.viz.numbers import number
-from tinygrad_cnn.viz.photographs import apply_kernel, grey, kernel_weights, photograph, portrait
+from tinygrad_cnn.viz.graph.numbers import number
+from tinygrad_cnn.viz.images.kernels import KERNELS, ImageKernel, image_kernel
+from tinygrad_cnn.viz.images.photographs import apply_kernel, grey, kernel_weights, photograph, portrait
 
 __doctest_requires__ = {"*": ["matplotlib"]}
 

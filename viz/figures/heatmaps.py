@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn.viz.attribution import class_activation_map, saliency_map, unit_field
+from tinygrad_cnn.viz.analysis.attribution import class_activation_map, saliency_map, unit_field
+from tinygrad_cnn.viz.analysis.probing import as_batch, check_module, run
 from tinygrad_cnn.viz.figures.canvas import (
     ORANGE,
     SEQUENTIAL,
@@ -18,7 +19,6 @@ from tinygrad_cnn.viz.figures.canvas import (
     show,
     show_image,
 )
-from tinygrad_cnn.viz.probing import as_batch, check_module, run
 
 __doctest_requires__ = {"*": ["matplotlib"]}
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_cnn.viz.analysis.probing import layer_outputs
 from tinygrad_cnn.viz.figures.canvas import SMALL, new_figure, numbers, scale, show, show_image
-from tinygrad_cnn.viz.probing import layer_outputs
 
 __doctest_requires__ = {"*": ["matplotlib"]}
 

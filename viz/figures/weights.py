@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_cnn.viz.analysis.probing import check_module
 from tinygrad_cnn.viz.figures.canvas import BLUE, DIVERGING, SMALL, VERMILION, new_figure, numbers
-from tinygrad_cnn.viz.numbers import number
-from tinygrad_cnn.viz.probing import check_module
+from tinygrad_cnn.viz.graph.numbers import number
 
 __doctest_requires__ = {"*": ["matplotlib"]}
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from tinygrad_cnn.viz.formulas.expressions import EXPRESSIONS, OPTIONAL, WORDS
 from tinygrad_cnn.viz.formulas.notation import typeset
-from tinygrad_cnn.viz.wording import compact, index_text
+from tinygrad_cnn.viz.graph.wording import compact, index_text
 
 
 @dataclass(frozen=True, slots=True)

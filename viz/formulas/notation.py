@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from numbers import Real
 from typing import Any
 
-from tinygrad_cnn.viz.numbers import number
+from tinygrad_cnn.viz.graph.numbers import number
 
 # How tightly a part holds together; a looser one in a place that needs a tighter one is put in parentheses.
 _CLAUSE, _LOGIC, _RELATION, _SUM, _PRODUCT, _POWER, _ATOM = range(7)

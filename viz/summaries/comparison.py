@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from tinygrad_cnn.nn.module import Module
-from tinygrad_cnn.viz.labels import printable
+from tinygrad_cnn.viz.drawing.labels import printable
 from tinygrad_cnn.viz.summaries.reader import summary
 from tinygrad_cnn.viz.summaries.summary import Summary
 from tinygrad_cnn.viz.summaries.table import field_text, stride_text
-from tinygrad_cnn.viz.tables import Column, Line, Table, count, size_of
+from tinygrad_cnn.viz.summaries.tables import Column, Line, Table, count, size_of
 
 
 @dataclass(frozen=True)

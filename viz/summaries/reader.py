@@ -14,12 +14,12 @@ from typing import Any
 from tinygrad_cnn import nn
 from tinygrad_cnn.engine import Node
 from tinygrad_cnn.nn.module import Module
-from tinygrad_cnn.viz import wording
-from tinygrad_cnn.viz.costs import kept_arrays, memory_of, multiply_adds
-from tinygrad_cnn.viz.groups import Group, groups_of
+from tinygrad_cnn.viz.graph import wording
+from tinygrad_cnn.viz.graph.groups import Group, groups_of
+from tinygrad_cnn.viz.graph.tracing import Trace, trace
 from tinygrad_cnn.viz.receptive_field import ReceptiveField, receptive_fields
+from tinygrad_cnn.viz.summaries.costs import kept_arrays, memory_of, multiply_adds
 from tinygrad_cnn.viz.summaries.summary import Kind, Row, Summary
-from tinygrad_cnn.viz.tracing import Trace, trace
 from tinygrad_cnn.walk import nodes
 
 NONLINEARITIES = frozenset({

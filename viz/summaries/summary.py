@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tinygrad_cnn.viz.receptive_field import ReceptiveField
 from tinygrad_cnn.viz.summaries.table import table
-from tinygrad_cnn.viz.tables import Table
+from tinygrad_cnn.viz.summaries.tables import Table
 
 if TYPE_CHECKING:
     from tinygrad_cnn.viz.summaries.comparison import Comparison

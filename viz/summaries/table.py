@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tinygrad_cnn.viz.labels import printable
+from tinygrad_cnn.viz.drawing.labels import printable
 from tinygrad_cnn.viz.receptive_field import AxisField, ReceptiveField
-from tinygrad_cnn.viz.tables import Column, Line, Table, count, short, size_of
+from tinygrad_cnn.viz.summaries.tables import Column, Line, Table, count, short, size_of
 
 if TYPE_CHECKING:
     from tinygrad_cnn.viz.summaries.summary import Row, Summary

@@ -9,9 +9,9 @@ import tinygrad_cnn as tg
 from tests.viz.figures.readable import assert_readable, picture
 from tinygrad_cnn import nn
 from tinygrad_cnn.viz import figures
-from tinygrad_cnn.viz.attribution import class_activation_map, saliency_map, unit_field
-from tinygrad_cnn.viz.image_kernels import KERNELS
-from tinygrad_cnn.viz.photographs import apply_kernel, grey
+from tinygrad_cnn.viz.analysis.attribution import class_activation_map, saliency_map, unit_field
+from tinygrad_cnn.viz.images.kernels import KERNELS
+from tinygrad_cnn.viz.images.photographs import apply_kernel, grey
 
 RNG = np.random.default_rng(6)
 PICTURE = RNG.random((14, 12, 3))

@@ -315,7 +315,7 @@ class ScalarGraph:
         >>> graph.draw(highlight="K2").source.count("penwidth=2.8")  # K2, z1, z2 and L, and the edges between them
         8
         """
-        from tinygrad_cnn.viz.scalars import draw_scalars
+        from tinygrad_cnn.viz.drawing.scalars import draw_scalars
 
         names = [highlight] if isinstance(highlight, str) else list(highlight)
         return draw_scalars(self, names, direction, values, gradients, fold, only, name)

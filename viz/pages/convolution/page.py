@@ -30,7 +30,7 @@ from tinygrad_cnn.primitives.conv2d import conv2d, convolve2d
 from tinygrad_cnn.primitives.conv_transpose import conv_transpose2d
 from tinygrad_cnn.primitives.maxpool import max_pool2d
 from tinygrad_cnn.tensor import Tensor
-from tinygrad_cnn.viz.image_kernels import KERNELS, ImageKernel, image_kernel
+from tinygrad_cnn.viz.images.kernels import KERNELS, ImageKernel, image_kernel
 from tinygrad_cnn.viz.pages.document import Page, document
 
 if TYPE_CHECKING:

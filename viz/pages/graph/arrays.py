@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn import backend
-from tinygrad_cnn.viz import numbers
-from tinygrad_cnn.viz.graph import Missing
-from tinygrad_cnn.viz.labels import typeset
+from tinygrad_cnn.viz.drawing.labels import typeset
+from tinygrad_cnn.viz.graph import numbers
+from tinygrad_cnn.viz.graph.description import Missing
 
 BINS = 24
 """Of a histogram."""

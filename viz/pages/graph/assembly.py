@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from tinygrad_cnn.engine import Variable
 from tinygrad_cnn.nn.module import Module
-from tinygrad_cnn.viz import labels
-from tinygrad_cnn.viz.budget import fit
-from tinygrad_cnn.viz.graph import Graph, Missing, OperationNode, TensorNode, describe, roots_of, tensor_ids
-from tinygrad_cnn.viz.layout import DIRECTIONS, layouts
+from tinygrad_cnn.viz.drawing import labels
+from tinygrad_cnn.viz.drawing.layout import DIRECTIONS, layouts
+from tinygrad_cnn.viz.folding.budget import fit
+from tinygrad_cnn.viz.graph.description import Graph, Missing, OperationNode, TensorNode, describe, roots_of, tensor_ids
+from tinygrad_cnn.viz.graph.tracing import trace
 from tinygrad_cnn.viz.pages.document import Page, document
 from tinygrad_cnn.viz.pages.graph import boxes, scenes
 from tinygrad_cnn.viz.pages.graph.arrays import Arrays
 from tinygrad_cnn.viz.pages.graph.steps import options, steps
-from tinygrad_cnn.viz.tracing import trace
 from tinygrad_cnn.walk import contributions
 
 if TYPE_CHECKING:

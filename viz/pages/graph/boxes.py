@@ -9,9 +9,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from unicodedata import east_asian_width
 
-from tinygrad_cnn.viz import labels, numbers, wording
-from tinygrad_cnn.viz.graph import FoldedNode, Missing, OperationNode, TensorNode
-from tinygrad_cnn.viz.groups import Group
+from tinygrad_cnn.viz.drawing import labels
+from tinygrad_cnn.viz.graph import numbers, wording
+from tinygrad_cnn.viz.graph.description import FoldedNode, Missing, OperationNode, TensorNode
+from tinygrad_cnn.viz.graph.groups import Group
 
 LONGEST_NAME, LONGEST_REMARK, LONGEST_TITLE = 32, 34, 52
 """Longer texts are cut in the picture; the details have all of them."""

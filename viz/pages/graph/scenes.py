@@ -14,8 +14,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tinygrad_cnn.viz.graph import Graph, OperationNode, TensorNode
-from tinygrad_cnn.viz.layout import Frame, Layout, Plan
+from tinygrad_cnn.viz.drawing.layout import Frame, Layout, Plan
+from tinygrad_cnn.viz.graph.description import Graph, OperationNode, TensorNode
 from tinygrad_cnn.viz.pages.graph import boxes
 from tinygrad_cnn.viz.pages.graph.boxes import Box
 

@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.engine import Unkept
-from tinygrad_cnn.viz import numbers, wording
+from tinygrad_cnn.viz.drawing.labels import printable
+from tinygrad_cnn.viz.drawing.labels import typeset as with_minus
 from tinygrad_cnn.viz.formulas import Formula, formula
 from tinygrad_cnn.viz.formulas.expressions import EXPRESSIONS, WORDS
 from tinygrad_cnn.viz.formulas.notation import typeset
-from tinygrad_cnn.viz.graph import Edge, Graph, Missing, OperationNode, TensorNode
-from tinygrad_cnn.viz.labels import printable
-from tinygrad_cnn.viz.labels import typeset as with_minus
+from tinygrad_cnn.viz.graph import numbers, wording
+from tinygrad_cnn.viz.graph.description import Edge, Graph, Missing, OperationNode, TensorNode
 from tinygrad_cnn.viz.pages.graph.arrays import Arrays
 
 LONGEST = 24

@@ -6,8 +6,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from tinygrad_cnn.viz.folding import contract
-from tinygrad_cnn.viz.graph import FoldedNode, Graph, TensorNode
+from tinygrad_cnn.viz.folding.contraction import contract
+from tinygrad_cnn.viz.graph.description import FoldedNode, Graph, TensorNode
 
 LONGEST_EDGES = 4000
 """The edges of a picture with stages lead over so many other nodes at most, all of them together: long ones make it
@@ -29,8 +29,8 @@ def summarise(graph: Graph, most: int, keep: Collection[str] = ()) -> Graph:
         keep: the ids of nodes that stay.
 
     >>> import tinygrad_cnn as tg
-    >>> from tinygrad_cnn.viz.chains import without_results
-    >>> from tinygrad_cnn.viz.graph import describe
+    >>> from tinygrad_cnn.viz.folding.chains import without_results
+    >>> from tinygrad_cnn.viz.graph.description import describe
     >>> x = tg.tensor(1.0, requires_grad=True, name="x")
     >>> for i in range(100):
     ...     x = tg.sin(x) * x + i

@@ -13,8 +13,8 @@ from enum import Enum
 from typing import Any, Literal
 
 from tinygrad_cnn.engine import Node, Unkept, Variable
-from tinygrad_cnn.viz import wording
-from tinygrad_cnn.viz.groups import Group, groups_of
+from tinygrad_cnn.viz.graph import wording
+from tinygrad_cnn.viz.graph.groups import Group, groups_of
 from tinygrad_cnn.walk import nodes
 
 Kind = Literal["leaf", "constant", "result"]

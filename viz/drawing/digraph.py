@@ -7,8 +7,8 @@ import re
 from functools import cache
 from typing import Any
 
-from tinygrad_cnn.viz.graph import Graph
-from tinygrad_cnn.viz.rendering import UnavailableError, picture
+from tinygrad_cnn.viz.drawing.rendering import UnavailableError, picture
+from tinygrad_cnn.viz.graph.description import Graph
 
 __doctest_requires__ = {"drawing_class": ["graphviz"]}
 

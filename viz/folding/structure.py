@@ -8,8 +8,8 @@ from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tinygrad_cnn.viz import wording
-from tinygrad_cnn.viz.graph import Graph, OperationNode, TensorNode
+from tinygrad_cnn.viz.graph import wording
+from tinygrad_cnn.viz.graph.description import Graph, OperationNode, TensorNode
 
 SAME, OWN, EACH = -1, -2, -3
 """Where a block's given tensor comes from: every block is given the same one; each has a leaf or constant of its own,

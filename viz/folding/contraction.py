@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import prod
 
-from tinygrad_cnn.viz.graph import Edge, FoldedNode, Graph, OperationNode, TensorNode
-from tinygrad_cnn.viz.groups import Group
+from tinygrad_cnn.viz.graph.description import Edge, FoldedNode, Graph, OperationNode, TensorNode
+from tinygrad_cnn.viz.graph.groups import Group
 
 MOST_EDGES = 3
 """Two folded nodes that have more tensors in common are joined by one edge, which counts them."""
@@ -32,7 +32,7 @@ def fold(graph: Graph, depth: int | None = None, groups: Iterable[str] = (), kee
 
     >>> import tinygrad_cnn as tg
     >>> from tinygrad_cnn import nn
-    >>> from tinygrad_cnn.viz.graph import describe
+    >>> from tinygrad_cnn.viz.graph.description import describe
     >>> model = nn.Sequential(nn.Linear(2, 1), nn.ReLU())
     >>> graph = describe(model(tg.tensor([[1.0, 2.0]], name="x")))
     >>> [(node.id, node.title) for node in fold(graph, depth=1).nodes if isinstance(node, FoldedNode)]

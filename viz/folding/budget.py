@@ -6,11 +6,11 @@ from bisect import bisect_right
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from tinygrad_cnn.viz.chains import collapse_chains, without_results
-from tinygrad_cnn.viz.folding import fold, levels_of
-from tinygrad_cnn.viz.graph import FoldedNode, Graph
-from tinygrad_cnn.viz.rolling import roll_up
-from tinygrad_cnn.viz.stages import summarise
+from tinygrad_cnn.viz.folding.chains import collapse_chains, without_results
+from tinygrad_cnn.viz.folding.contraction import fold, levels_of
+from tinygrad_cnn.viz.folding.rolling import roll_up
+from tinygrad_cnn.viz.folding.stages import summarise
+from tinygrad_cnn.viz.graph.description import FoldedNode, Graph
 
 LARGE = 100
 """A picture of more nodes, without numbers, shows no boxes of results that have no name."""

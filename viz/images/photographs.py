@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 import tinygrad_cnn as tg
-from tinygrad_cnn.viz.image_kernels import ImageKernel, image_kernel
+from tinygrad_cnn.viz.images.kernels import ImageKernel, image_kernel
 
 __doctest_requires__ = {"portrait": ["matplotlib", "PIL"]}
 

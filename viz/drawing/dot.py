@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Any
 
 from tinygrad_cnn.engine import Node, Variable
 from tinygrad_cnn.nn.module import Module
-from tinygrad_cnn.viz import labels, looks
-from tinygrad_cnn.viz.budget import LARGE, fit
-from tinygrad_cnn.viz.drawing import drawing_class
-from tinygrad_cnn.viz.graph import FoldedNode, Graph, TensorNode, describe, roots_of, tensor_ids
-from tinygrad_cnn.viz.looks import NO_NUMBERS, Numbers
-from tinygrad_cnn.viz.numbers import shortened
-from tinygrad_cnn.viz.tracing import trace
+from tinygrad_cnn.viz.drawing import labels, looks
+from tinygrad_cnn.viz.drawing.digraph import drawing_class
+from tinygrad_cnn.viz.drawing.looks import NO_NUMBERS, Numbers
+from tinygrad_cnn.viz.folding.budget import LARGE, fit
+from tinygrad_cnn.viz.graph.description import FoldedNode, Graph, TensorNode, describe, roots_of, tensor_ids
+from tinygrad_cnn.viz.graph.numbers import shortened
+from tinygrad_cnn.viz.graph.tracing import trace
 
 if TYPE_CHECKING:
     from graphviz import Digraph

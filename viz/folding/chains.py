@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from tinygrad_cnn.viz.folding import contract
-from tinygrad_cnn.viz.graph import FoldedNode, Graph, OperationNode, TensorNode
+from tinygrad_cnn.viz.folding.contraction import contract
+from tinygrad_cnn.viz.graph.description import FoldedNode, Graph, OperationNode, TensorNode
 
 SHORTEST = 8
 """A chain of so many operations is collapsed."""
@@ -23,7 +23,7 @@ def collapse_chains(graph: Graph, shortest: int = SHORTEST, keep: Collection[str
         keep: the ids of nodes that stay.
 
     >>> import tinygrad_cnn as tg
-    >>> from tinygrad_cnn.viz.graph import describe
+    >>> from tinygrad_cnn.viz.graph.description import describe
     >>> z = tg.tensor(1.0, requires_grad=True, name="z")
     >>> for _ in range(4):
     ...     z = tg.tanh(z) * 2
@@ -76,7 +76,7 @@ def without_results(graph: Graph, keep: Collection[str] = ()) -> Graph:
         keep: the ids of nodes that stay.
 
     >>> import tinygrad_cnn as tg
-    >>> from tinygrad_cnn.viz.graph import describe
+    >>> from tinygrad_cnn.viz.graph.description import describe
     >>> graph = without_results(describe(tg.tanh(tg.tensor(1.0, requires_grad=True, name="x")) * 2))
     >>> [(edge.source, edge.target, edge.tensor and edge.tensor.id) for edge in graph.edges][1:2]
     [('o1', 'o3', 't1')]

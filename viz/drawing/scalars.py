@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from tinygrad_cnn.engine import Node, Variable
 from tinygrad_cnn.verify.scalars.notation import joined, product
 from tinygrad_cnn.verify.scalars.paths import Path, Ways
-from tinygrad_cnn.viz.dot import digraph, draw
-from tinygrad_cnn.viz.graph import Edge, Graph, TensorNode, gradient_of
-from tinygrad_cnn.viz.looks import Numbers
+from tinygrad_cnn.viz.drawing.dot import digraph, draw
+from tinygrad_cnn.viz.drawing.looks import Numbers
+from tinygrad_cnn.viz.graph.description import Edge, Graph, TensorNode, gradient_of
 
 if TYPE_CHECKING:
     from graphviz import Digraph

@@ -13,8 +13,8 @@ from typing import IO, Any, Self
 from tinygrad_cnn.training import Epoch
 from tinygrad_cnn.viz.figures.canvas import to_svg
 from tinygrad_cnn.viz.figures.curves import history_curve, kind_of
-from tinygrad_cnn.viz.numbers import number
-from tinygrad_cnn.viz.sparkline import BARS, PLAIN, sparkline
+from tinygrad_cnn.viz.figures.sparkline import BARS, PLAIN, sparkline
+from tinygrad_cnn.viz.graph.numbers import number
 
 _LINES = 100
 """So many lines are printed one by one; from then on every 10th value is, from ten times as many every 100th, ..."""

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn.viz import numbers
-from tinygrad_cnn.viz.graph import Missing
+from tinygrad_cnn.viz.graph import numbers
+from tinygrad_cnn.viz.graph.description import Missing
 
 INK, GREY, GRADIENT = "#1f2933", "#5f6b7a", "#a3195b"
 TILE = "#0000000e"

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tinygrad_cnn.viz.graph import Edge, Graph, OperationNode, TensorNode
-from tinygrad_cnn.viz.groups import Group
-from tinygrad_cnn.viz.structure import OWN, Block, Item, Wiring
+from tinygrad_cnn.viz.folding.structure import OWN, Block, Item, Wiring
+from tinygrad_cnn.viz.graph.description import Edge, Graph, OperationNode, TensorNode
+from tinygrad_cnn.viz.graph.groups import Group
 
 FEWEST_TURNS, FEWEST_HIDDEN = 3, 10
 """A run of operations without any call of a module is rolled up from so many turns, if that hides so many operations;
@@ -66,7 +66,7 @@ def roll_up(graph: Graph, keep: Collection[str] = ()) -> Graph:
 
     >>> import tinygrad_cnn as tg
     >>> from tinygrad_cnn import nn
-    >>> from tinygrad_cnn.viz.graph import describe
+    >>> from tinygrad_cnn.viz.graph.description import describe
     >>> model = nn.Sequential(*(layer for _ in range(5) for layer in (nn.Linear(2, 2), nn.ReLU())))
     >>> graph = describe(model(tg.tensor([[1.0, 2.0]], name="x")))
     >>> [(group.title, group.times) for group in roll_up(graph).groups]

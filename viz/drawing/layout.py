@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from importlib.util import find_spec
 from shutil import which
 
-from tinygrad_cnn.viz import layered
-from tinygrad_cnn.viz.rendering import UnavailableError
+from tinygrad_cnn.viz.drawing import layered
+from tinygrad_cnn.viz.drawing.rendering import UnavailableError
 
 Point = tuple[float, float]
 

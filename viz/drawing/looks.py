@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from tinygrad_cnn.viz import labels, numbers, wording
-from tinygrad_cnn.viz.graph import Edge, FoldedNode, Missing, OperationNode, TensorNode
-from tinygrad_cnn.viz.groups import Group
+from tinygrad_cnn.viz.drawing import labels
+from tinygrad_cnn.viz.graph import numbers, wording
+from tinygrad_cnn.viz.graph.description import Edge, FoldedNode, Missing, OperationNode, TensorNode
+from tinygrad_cnn.viz.graph.groups import Group
 
 LONGEST_NAME, LONGEST_REMARK, LONGEST_FORMULA = 40, 30, 72
 """Longer names, options and formulas are cut in the picture; the tooltip has all of it."""

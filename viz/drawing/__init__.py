@@ -1,0 +1,1 @@
+"""Graphs in the DOT language, and from there to pictures and layouts."""

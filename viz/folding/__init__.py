@@ -1,0 +1,1 @@
+"""Large graphs made readable: modules folded, repeated blocks rolled up, chains collapsed, to a budget of nodes."""

@@ -1,0 +1,1 @@
+"""What pictures of graphs are made from: a plain description of nodes, edges and the calls of modules."""

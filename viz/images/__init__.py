@@ -1,0 +1,1 @@
+"""Photographs and the kernels that filter them."""

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 
 import tinygrad_cnn as tg
-from tinygrad_cnn.engine import KEPT_SIZE
+from tinygrad_cnn.engine import KEPT_SIZE, primitive
 from tinygrad_cnn.viz.graph.description import Missing, describe
+from tinygrad_cnn.viz.pages.graph.arrays import Arrays
+from tinygrad_cnn.viz.pages.graph.steps import steps
 
 
 def parameter(data, name=None):
@@ -311,3 +313,23 @@ def test_a_tensor_without_a_graph_is_refused_with_the_reason():
         z = parameter(1.0) * 2
     with pytest.raises(ValueError, match=r"describe: Tensor\(.* has no graph behind it.*no_grad"):
         describe(z)
+
+
+def test_a_primitive_of_ones_own_is_not_taken_for_that_of_the_library():
+    @primitive(x=lambda dz: 7 * dz)
+    def relu(x):
+        return x * (x > 0)
+
+    graph = describe(relu(parameter([1.0, -1.0])) + tg.relu(parameter([2.0, 3.0])))
+    own, library, _ = graph.operations
+    assert (own.primitive, own.operands, own.module) == ("relu", ("x",), __name__)
+    assert library.module == "tinygrad_cnn.primitives.elementwise"
+    forward, _ = steps(graph, Arrays(), {})
+    assert ["formula" in step for step in forward] == [False, True, True]
+
+
+def test_an_operation_names_every_operand():
+    x, k = parameter(np.ones((1, 1, 3, 3)), "x"), parameter(np.ones((1, 1, 2, 2)), "k")
+    z = tg.concatenate([tg.conv2d(x, k).reshape(4), tg.conv2d(x, k, [0.5]).reshape(4)])
+    names = [node.operands for node in describe(z).operations]
+    assert names == [("x", "weight"), ("x",), ("x", "weight", "bias"), ("x",), ("xs", "xs")]

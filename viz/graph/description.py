@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Any, Literal
 
 from tinygrad_cnn.engine import Node, Unkept, Variable
+from tinygrad_cnn.primitives.titles import title
 from tinygrad_cnn.viz.graph import wording
 from tinygrad_cnn.viz.graph.groups import Group, groups_of
 from tinygrad_cnn.walk import nodes
@@ -73,6 +74,8 @@ class OperationNode:
         id: unique in its graph, and the same for the same graph in every run.
         primitive: the engine's name of the operation, such as "correlation".
         title: what the user called, such as "conv2d".
+        module: the module that defines the primitive: a user's own may have the name of one of the library.
+        operands: what the primitive calls its operands, in their order.
         options: all options, by name.
         remarks: the options worth showing, such as "stride 2".
         line: the user's line that recorded it under `tg.debug()`, or None.
@@ -82,6 +85,8 @@ class OperationNode:
     id: str
     primitive: str
     title: str
+    module: str
+    operands: tuple[str, ...]
     options: dict[str, Any]
     remarks: tuple[str, ...]
     line: str | None = None
@@ -217,15 +222,22 @@ def describe(
         line = getattr(node, "where", None)
         line = None if line is None else str(line)
         if node.primitive is not None:
-            name = node.primitive.name
-            remarks = wording.remarks(name, node.options, [parent.shape for parent in node.parents])
-            title = wording.title(name, node.options)
+            primitive, count = node.primitive, len(node.parents)
+            name, names = primitive.name, primitive.operand_names
             described.append(
-                OperationNode(f"o{i}", name, title, dict(node.options), tuple(remarks), line, members.get(node))
+                OperationNode(
+                    f"o{i}",
+                    name,
+                    title(name, node.options),
+                    primitive.forward.__module__,
+                    names * count if primitive.is_variadic else names[:count],
+                    dict(node.options),
+                    tuple(wording.remarks(name, node.options, [parent.shape for parent in node.parents])),
+                    line,
+                    members.get(node),
+                )
             )
-            labels = wording.operand_labels(
-                name, node.primitive.operand_names, node.primitive.is_variadic, len(node.parents)
-            )
+            labels = wording.operand_labels(name, names, primitive.is_variadic, count)
             for parent, label in zip(node.parents, labels, strict=True):
                 edges.append(Edge(ids[parent], f"o{i}", label, parent.requires_grad and parent not in given))
             edges.append(Edge(f"o{i}", f"t{i}", "", True))

@@ -11,10 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn.primitives.titles import title
-
-__all__ = ["compact", "index_text", "operand_labels", "option_text", "remarks", "symbol", "title"]
-
 _SYMBOLS = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷"}
 _COMMUTATIVE = frozenset({"add", "multiply"})
 

@@ -102,7 +102,7 @@ class _Steps:
         self, node: OperationNode, k: int, edge: Edge, array: Any, lines: Formula | None, sums: dict[str, Any]
     ) -> dict[str, Any]:
         """What one rule sends to one operand, and the sum there with what came before."""
-        name = self._names(node)[k]
+        name = node.operands[k]
         array = Missing.NOT_KEPT if isinstance(array, Unkept) else array
         sent: dict[str, Any] = {"operand": k, "to": self.places[edge.source], "array": self.arrays.add(array)}
         rule = lines and lines.backward.get(name)
@@ -126,25 +126,15 @@ class _Steps:
         gradient = self.results[node.id].gradient
         return Missing.NOT_COMPUTED if gradient is None else gradient
 
-    def _names(self, node: OperationNode) -> list[str]:
-        """What the formula calls the operands."""
-        edges = self.operands.get(node.id, ())
-        expressions = EXPRESSIONS.get(node.primitive)
-        known = list(expressions.backward) if expressions else []
-        if len(known) == 1 and all(edge.label.isdigit() for edge in edges):
-            return known * len(edges)  # any number of operands, with one rule for all
-        return [
-            edge.label if edge.label and not edge.label.isdigit() else known[k] if k < len(known) else str(k)
-            for k, edge in enumerate(edges)
-        ]
-
     def _formula(self, node: OperationNode) -> Formula | None:
-        return formula(node.primitive, node.options, self._names(node))
+        if not node.module.startswith("tinygrad_cnn."):  # a user's own primitive, whatever its name
+            return None
+        return formula(node.primitive, node.options, node.operands)
 
     def _worked(self, node: OperationNode, name: str, line: str, array: Any = None) -> tuple[str | None, str | None]:
         """A line with the user's names, and with the numbers put in where all of them are single numbers."""
-        edges, names = self.operands.get(node.id, []), self._names(node)
-        operands = {key: self.nodes[edge.source] for key, edge in zip(names, edges, strict=True)}
+        edges = self.operands.get(node.id, [])
+        operands = {key: self.nodes[edge.source] for key, edge in zip(node.operands, edges, strict=True)}
         if len(operands) < len(edges):
             return None, None
         result = self.results[node.id]

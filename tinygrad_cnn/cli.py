@@ -139,7 +139,9 @@ def _add_draw(commands: _Commands) -> None:
     draw.add_argument(
         "--budget", type=_positive, default=300, metavar="N", help="fold a graph of more nodes (default 300)"
     )
-    draw.add_argument("--direction", choices=DIRECTIONS, help="right, down, left or up (default LR, of a page TB)")
+    draw.add_argument(
+        "--direction", choices=DIRECTIONS, help="right, down, left or up (default LR, TB where it is large or a page)"
+    )
     _add_open(draw)
     draw.set_defaults(run=_draw)
 

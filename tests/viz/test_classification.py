@@ -106,3 +106,8 @@ def test_no_mistakes():
 def test_mistakes_refuse(arguments, error, text):
     with pytest.raises(error, match=f"^find_mistakes: .*{text}"):
         find_mistakes(*arguments)
+
+
+def test_a_matrix_that_would_fill_the_memory_is_refused():
+    with pytest.raises(ValueError, match="confusion_counts: expected at most 10,000 classes but there are 1,000,000,001"):
+        confusion_counts([10**9], [0])

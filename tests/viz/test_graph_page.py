@@ -521,3 +521,17 @@ def test_nothing_changes():
 def test_refused(arguments, error, message):
     with pytest.raises(error, match=message):
         page(**{"what": tg.exp(parameter(1.0)), "path": None, **arguments})
+
+
+def test_a_gradient_of_several_walks_is_told_from_the_last_one():
+    a, b = tg.tensor(2.0, requires_grad=True, name="a"), tg.tensor(3.0, requires_grad=True, name="b")
+    (a * b).backward()
+    y = a * a
+    y.backward()
+    (note,) = data_of(page(y, None))["notes"]
+    assert note == "The gradient of a is the sum of several walks; the steps back are those of the last one."
+    a.grad = None
+    y = a * b
+    b.grad = None
+    y.backward()
+    assert data_of(page(y, None))["notes"] == []

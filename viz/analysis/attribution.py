@@ -270,7 +270,11 @@ def _maps_of(calls: list[ModuleCall], layer: str, operation: str) -> ModuleCall:
         raise ValueError(f"{operation}: expected a layer that the model calls but it did not call {layer!r}")
     if not _has_maps(call):
         got = getattr(call.output, "shape", type(call.output).__name__)
-        raise ValueError(f"{operation}: expected a layer that returns maps (1, K, h, w) but {call.title!r} gave {got}")
+        others = ", ".join(dict.fromkeys(repr(each.name) for each in calls if _has_maps(each))) or "none"
+        raise ValueError(
+            f"{operation}: expected a layer that returns maps (1, K, h, w) but {call.title!r} gave {got}; "
+            f"layers with maps are {others}"
+        )
     return call
 
 

@@ -12,6 +12,10 @@ import tinygrad_cnn as tg
 __all__ = ["Mistakes", "confusion_counts", "find_mistakes"]
 
 
+MOST_CLASSES = 10_000
+"""The square of it is the size of the matrix."""
+
+
 def confusion_counts(labels: Any, predictions: Any, classes: int | None = None) -> Any:
     """How many examples of each class were taken for each class.
 
@@ -24,7 +28,7 @@ def confusion_counts(labels: Any, predictions: Any, classes: int | None = None) 
         (classes, classes), integers: row i, column j counts the examples of class i that were taken for j.
 
     Raises:
-        ValueError: different lengths, no examples, a class below 0 or not below `classes`.
+        ValueError: different lengths, no examples, a class below 0 or not below `classes`, more than 10,000 classes.
         TypeError: labels or predictions that are no integers.
 
     >>> confusion_counts([0, 0, 1, 2], [0, 1, 1, 1])
@@ -47,6 +51,8 @@ def confusion_counts(labels: Any, predictions: Any, classes: int | None = None) 
     count = highest + 1 if classes is None else classes
     if highest >= count:
         raise ValueError(f"{operation}: expected classes from 0 to {count - 1} but got {highest}")
+    if count > MOST_CLASSES:
+        raise ValueError(f"{operation}: expected at most {MOST_CLASSES:,} classes but there are {count:,}")
     return np.bincount(true * count + said, minlength=count * count).reshape(count, count)
 
 

@@ -70,7 +70,7 @@ def run(options: Options) -> int:
             statistics=options.statistics,
             depth=options.depth,
             roll=options.roll,
-            direction=options.direction or "LR",
+            direction=options.direction,
             budget=options.budget,
         )
     with warnings.catch_warnings():

@@ -104,7 +104,7 @@ def _without_graphviz(digraph: Digraph, path: Path) -> tuple[Path, str, str]:
     from tinygrad_cnn.viz.pages.graph import page_of
 
     page = path.with_suffix(".html")
-    page_of(graph, digraph.name, note=digraph.note).write(page)
+    page_of(graph, digraph.name, notes=[digraph.note] if digraph.note else []).write(page)
     return page, "the browser", "An interactive page for the browser"
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from tinygrad_cnn import nn
 from tinygrad_cnn.engine import Node
 from tinygrad_cnn.nn.module import Module
+from tinygrad_cnn.primitives import titles
 from tinygrad_cnn.viz.graph import wording
 from tinygrad_cnn.viz.graph.groups import Group, groups_of
 from tinygrad_cnn.viz.graph.tracing import Trace, trace
@@ -167,7 +168,7 @@ class _Reader:
 
     def _operation(self, node: Node, around: Sequence[Group]) -> _Part:
         primitive: Any = node.primitive
-        title = wording.title(primitive.name, node.options)
+        title = titles.title(primitive.name, node.options)
         remarks = wording.remarks(primitive.name, node.options, [parent.shape for parent in node.parents])
         path = ".".join(filter(None, (around[-1].path if around else "", title)))
         return _Part("operation", f"{title}()", path, "", ", ".join(remarks), max(len(around) - 1, 0), 1, [node])
@@ -290,7 +291,7 @@ class _Reader:
             yield f"multiply-adds are not known of {', '.join(sorted(own))}"
         paths = {group.path for group in self.groups.values()}
         silent = [
-            f"{path} ({type(module).__name__})"
+            f"{path} ({type(module).__name__})" if path else type(module).__name__
             for path, module in self.model.named_modules()
             if path not in paths and not any(module.children()) and not self._is_folded(path)
         ]

@@ -199,7 +199,7 @@ function showSizes(error) {
       make("span", {class: "numbers"}, `= ${numbers} =\u00a0`, make("b", {"data-size": "HW"[a]}, result)));
   });
   const left = error || !sizes.left ? [] : AXES.filter((a) => sizes.left[a]).map((a) =>
-    make("p", {class: "faint"}, `The last ${plural(sizes.left[a], ["row", "column"][a])} of the padded input ` +
+    make("p", {class: "faint"}, `The last ${sizes.left[a] > 1 ? plural(sizes.left[a], ["row", "column"][a]) : ["row", "column"][a]} of the padded input ` +
       `${sizes.left[a] > 1 ? "are" : "is"} in no window: the stride leaves ${sizes.left[a] > 1 ? "them" : "it"} over.`));
   parts.sizes.replaceChildren(make("h2", {}, "Size of the output"), ...lines, ...left,
     make("pre", {class: "code"}, sizes.error ? "" : pythonCall(model, sizes)));

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from tinygrad_cnn import backend
 from tinygrad_cnn.engine import Variable
 from tinygrad_cnn.nn.module import Module
 from tinygrad_cnn.viz.drawing import labels
@@ -18,7 +22,7 @@ from tinygrad_cnn.viz.pages.document import Page, document
 from tinygrad_cnn.viz.pages.graph import boxes, scenes
 from tinygrad_cnn.viz.pages.graph.arrays import Arrays
 from tinygrad_cnn.viz.pages.graph.steps import options, steps
-from tinygrad_cnn.walk import contributions
+from tinygrad_cnn.walk import contributions, nodes
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -94,8 +98,24 @@ def page(
         if (result := node.id.replace("o", "t", 1)) in walked
     }
     title = title if title is not None else default or _title(whole)
-    made = page_of(graph, title, depth, direction, sent, fitted.note)
+    notes = [fitted.note, _earlier_walks(roots)]
+    made = page_of(graph, title, depth, direction, sent, [note for note in notes if note])
     return made if path is None else made.write(path)
+
+
+def _earlier_walks(roots: Iterable[Variable]) -> str:
+    """A note where the `.grad` of a leaf, which the page shows, is not what the steps of the last walk add up to."""
+    names = []
+    for node in nodes(*roots):
+        leaf: Any = None if node.target is None or node.primitive else node.target()
+        if leaf is not None and leaf.grad is not None and isinstance(node.gradient, np.ndarray | np.generic | Fraction):
+            whole, last = (np.asarray(backend.to_numpy(x)) for x in (leaf.grad.data, node.gradient))
+            if not np.array_equal(whole, last, equal_nan=whole.dtype.kind == "f"):
+                names.append(node.name or f"a leaf of shape {node.shape}")
+    if not names:
+        return ""
+    listed = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return f"The gradient of {listed} is the sum of several walks; the steps back are those of the last one."
 
 
 def page_of(
@@ -104,7 +124,7 @@ def page_of(
     depth: int | None = None,
     direction: str = "TB",
     contributions: Mapping[str, Sequence[Any]] | None = None,
-    note: str = "",
+    notes: Sequence[str] = (),
 ) -> Page:
     """The page of a described graph; arguments as `page`.
 
@@ -114,7 +134,7 @@ def page_of(
         depth: how many levels of modules are open at first.
         direction: where the computation runs.
         contributions: what each operation of the last backward walk sent to its operands, by its id.
-        note: what the reader should know of the description, such as what was folded in it.
+        notes: what the reader should know of the description, such as what was folded in it.
 
     Raises:
         ValueError: a negative depth or an unknown direction.
@@ -141,7 +161,7 @@ def page_of(
     data = {
         "direction": direction,
         "by": by,
-        "notes": [note] if note else [],
+        "notes": list(notes),
         "depth": min(depth, tree.depth),
         "depths": [tree.visible(level) for level in range(tree.depth + 1)],
         "nodes": [

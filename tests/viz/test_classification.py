@@ -109,5 +109,5 @@ def test_mistakes_refuse(arguments, error, text):
 
 
 def test_a_matrix_that_would_fill_the_memory_is_refused():
-    with pytest.raises(ValueError, match="confusion_counts: expected at most 10,000 classes but there are 1,000,000,001"):
+    with pytest.raises(ValueError, match="expected at most 10,000 classes but there are 1,000,000,001"):
         confusion_counts([10**9], [0])

@@ -306,6 +306,7 @@ def test_the_figure_of_a_curve():
 
 
 @pytest.mark.slow
+@pytest.mark.notebook
 def test_a_picture_in_a_real_notebook(tmp_path):
     """Executed by Jupyter: one output with the picture of all values, however many updates went before."""
     nbformat = pytest.importorskip("nbformat")

@@ -255,6 +255,7 @@ tg.viz.page(tg.relu(x), None)
 
 @needs_layout
 @pytest.mark.slow
+@pytest.mark.notebook
 def test_an_executed_notebook_shows_everything(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     pytest.importorskip("ipykernel")

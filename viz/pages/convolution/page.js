@@ -191,6 +191,12 @@ function showFocus(pointed) {
   parts.explanation.replaceChildren(...explained);
 }
 
+/** A sentence for the rows or columns at the end of the padded input that the stride leaves out. */
+function leftOver(count, word) {
+  return count === 1 ? `The last ${word} of the padded input is in no window: the stride leaves it over.`
+    : `The last ${plural(count, word)} of the padded input are in no window: the stride leaves them over.`;
+}
+
 function showSizes(error) {
   const letters = ["H′", "W′"];
   const lines = error || !sizes.out ? [] : AXES.map((a) => {
@@ -199,8 +205,7 @@ function showSizes(error) {
       make("span", {class: "numbers"}, `= ${numbers} =\u00a0`, make("b", {"data-size": "HW"[a]}, result)));
   });
   const left = error || !sizes.left ? [] : AXES.filter((a) => sizes.left[a]).map((a) =>
-    make("p", {class: "faint"}, `The last ${sizes.left[a] > 1 ? plural(sizes.left[a], ["row", "column"][a]) : ["row", "column"][a]} of the padded input ` +
-      `${sizes.left[a] > 1 ? "are" : "is"} in no window: the stride leaves ${sizes.left[a] > 1 ? "them" : "it"} over.`));
+    make("p", {class: "faint"}, leftOver(sizes.left[a], ["row", "column"][a])));
   parts.sizes.replaceChildren(make("h2", {}, "Size of the output"), ...lines, ...left,
     make("pre", {class: "code"}, sizes.error ? "" : pythonCall(model, sizes)));
   parts.sizes.hidden = Boolean(error);

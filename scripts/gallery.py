@@ -163,9 +163,12 @@ def _texts(path: Path) -> list[str]:
 def _page(path: Path) -> tuple[str, Counter[str]]:
     """A page without its data, and the words among its data; numbers may differ in their last digit elsewhere."""
     text = path.read_text(encoding="utf-8")
-    data = _DATA.search(text)
-    assert data is not None, path
-    return _DATA.sub(r"\1\3", text), Counter(_words(json.loads(data[2])))
+    found = _DATA.search(text)
+    assert found is not None, path
+    data = json.loads(found[2])
+    if isinstance(data, dict):
+        data.pop("by", None)  # who laid it out: dot or pygraphviz
+    return _DATA.sub(r"\1\3", text), Counter(_words(data))
 
 
 def _words(data: Any) -> Iterator[str]:

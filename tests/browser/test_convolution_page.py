@@ -480,6 +480,14 @@ def test_padding_says_what_it_repeats(open_page):
     assert corner.get_attribute("aria-label") == "row 1, column 1, padding: repeats X11: 1"
 
 
+def test_what_the_stride_leaves_over_is_said(open_page):
+    page = open_page(convolution_page(np.ones((5, 6)), np.ones((2, 3)), stride=(2, 4)))
+    assert page.locator(".faint", has_text="in no window").all_inner_texts() == [
+        "The last row of the padded input is in no window: the stride leaves it over.",
+        "The last 3 columns of the padded input are in no window: the stride leaves them over.",
+    ]
+
+
 def test_winners_are_marked(open_page):
     page = open_page(convolution_page([[5, 5], [1, 5]], operation="max_pool2d", kernel_size=2))
     winners = """() => [...document.querySelectorAll("td.winner")].map((td) => td.dataset.name)"""

@@ -4,11 +4,11 @@
     python -m scripts.gallery --check    say which ones the current code draws otherwise, and write nothing
 
 An example's pictures are the files that its `main(folder)` writes. Beside each stands the paragraph of the example that
-names the file, under the comment that the paragraph begins with. Needs Graphviz and matplotlib; a page is also
-photographed where playwright and Chromium are installed.
+names the file, under the comment that the paragraph begins with. Needs Graphviz and matplotlib. A page is shown by its
+photograph, which is taken where playwright and Chromium are installed and otherwise stays as it is.
 
 Other versions of Graphviz and matplotlib place lines and letters a little differently. So `--check` compares what a
-picture says: the texts of an SVG, a page's code and its texts, and a figure as seen from a distance.
+picture says: the texts of an SVG, and everything else as seen from a distance.
 """
 
 from __future__ import annotations
@@ -25,8 +25,7 @@ import shutil
 import sys
 import tempfile
 import textwrap
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -42,9 +41,7 @@ SHOWN = ("first_example", "check_a_rule", "large_graphs", "graph_page", "convolu
 
 PICTURE = re.compile(r'"(\w+\.(?:svg|png|html))"')
 _INTRODUCTION = """Every picture is one that the current code draws: `python -m scripts.gallery` runs the examples and
-writes them, and a test compares. The pages are single files that need no network: download one and open it."""
-
-_DATA = re.compile(r'(<script type="application/json" id="data">)(.*?)(</script>)', re.DOTALL)
+writes them, and tests compare. Of a page it shows a photograph: the code beside it writes the page, a single file."""
 
 SEEN_FROM_AFAR, LIKE = 48, 0.02
 """Two figures are the same if, made this many pixels wide, their pixels differ by less than this on average, where 1 is
@@ -58,42 +55,50 @@ POSES = {"lenet": ("", ",", 11), "convolution": ("dX", "ArrowRight", 13), "max_p
 # Drawing
 
 
-def draw(folder: Path) -> None:
-    """Run the examples and leave their pictures in a folder."""
-    for name in SHOWN:
+def draw(folder: Path, browser: Any = None, names: Sequence[str] = SHOWN) -> None:
+    """Run the examples and leave their pictures in a folder; of pages their photographs, where there is a browser."""
+    for name in names:
         with contextlib.redirect_stdout(io.StringIO()):
             runpy.run_path(str(EXAMPLES / f"{name}.py"))["main"](folder)
     # A page tells the lines that recorded its nodes; where this machine has them is nobody's concern.
     here = json.dumps(f"{ROOT}{os.sep}")[1:-1]
-    for page in folder.glob("*.html"):
+    for page in sorted(folder.glob("*.html")):
         page.write_text(page.read_text(encoding="utf-8").replace(here, ""), encoding="utf-8")
+        if browser is not None:
+            photograph(page, browser)
+        page.unlink()
 
 
-def photograph(folder: Path) -> None:
-    """Write a PNG beside each page of a folder, where there is a browser.
+def photograph(page: Path, browser: Any) -> None:
+    """Write a PNG beside a page."""
+    tab = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="light")
+    tab.goto(page.resolve().as_uri())
+    view, key, times = POSES.get(page.stem, ("", "", 0))
+    if view:
+        tab.get_by_role("tab", name=view, exact=True).click()
+        tab.evaluate("document.activeElement.blur()")  # the arrows are the tabs' own while one has the focus
+    for _ in range(times):
+        tab.keyboard.press(key)
+    tab.wait_for_timeout(800)
+    tab.screenshot(path=page.with_suffix(".png"), animations="disabled")
+    tab.close()
 
-    Raises:
-        ImportError: playwright is not installed.
-        FileNotFoundError: there is no Chromium.
-    """
-    from playwright.sync_api import sync_playwright
 
+@contextlib.contextmanager
+def chromium() -> Iterator[Any]:
+    """A browser, or None where there is none."""
     program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        program = None
     if program is None:
-        raise FileNotFoundError("no Chromium was found; CHROMIUM=/path/to/chromium names one")
+        print("playwright or Chromium is missing: no page is photographed", file=sys.stderr)
+        yield None
+        return
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        for page in sorted(folder.glob("*.html")):
-            tab = browser.new_page(viewport={"width": 1280, "height": 800}, color_scheme="light")
-            tab.goto(page.as_uri())
-            view, key, times = POSES.get(page.stem, ("", "", 0))
-            if view:
-                tab.get_by_role("tab", name=view, exact=True).click()
-                tab.evaluate("document.activeElement.blur()")  # the arrows are the tabs' own while one has the focus
-            for _ in range(times):
-                tab.keyboard.press(key)
-            tab.wait_for_timeout(800)
-            tab.screenshot(path=page.with_suffix(".png"), animations="disabled")
+        yield browser
         browser.close()
 
 
@@ -103,6 +108,11 @@ def photograph(folder: Path) -> None:
 def pictures(name: str) -> list[str]:
     """The files that an example writes, in the order of its text."""
     return list(dict.fromkeys(PICTURE.findall((EXAMPLES / f"{name}.py").read_text(encoding="utf-8"))))
+
+
+def photograph_of(picture: str) -> str:
+    """What shows a file: itself, or the photograph of a page."""
+    return picture.replace(".html", ".png")
 
 
 def paragraph(name: str, picture: str) -> tuple[str, str]:
@@ -124,12 +134,7 @@ def document() -> str:
         parts += [f"## `examples/{name}.py`", f"{headline} [The whole script](../examples/{name}.py)."]
         for picture in pictures(name):
             caption, code = paragraph(name, picture)
-            shown = f"![{caption}](gallery/{picture})"
-            if picture.endswith(".html"):
-                seen = picture.replace(".html", ".png")
-                shown = f"[![{caption}](gallery/{seen})](gallery/{picture})"
-                caption += f" [Open the page](gallery/{picture})."
-            parts += [caption, f"```python\n{code}\n```", shown]
+            parts += [caption, f"```python\n{code}\n```", f"![{caption}](gallery/{photograph_of(picture)})"]
     return "\n\n".join(parts) + "\n"
 
 
@@ -139,48 +144,25 @@ def document() -> str:
 def differences(drawn: Path, kept: Path) -> Iterator[str]:
     """A line for each picture that is missing, too many, or says something else."""
     new, old = ({path.name for path in folder.iterdir()} for folder in (drawn, kept))
-    old -= {name.replace(".html", ".png") for name in new if name.endswith(".html")}  # photographs of pages
+    pages = {photograph_of(picture) for name in SHOWN for picture in pictures(name) if picture.endswith(".html")}
+    old -= pages - new  # where no browser has photographed them
     yield from (f"{kept / name} is missing" for name in sorted(new - old))
     yield from (f"{kept / name} is drawn by no example" for name in sorted(old - new))
     for name in sorted(new & old):
-        if not _are_alike(drawn / name, kept / name):
+        if not are_alike(drawn / name, kept / name):
             yield f"{kept / name} is not what the current code draws"
 
 
-def _are_alike(one: Path, other: Path) -> bool:
+def are_alike(one: Path, other: Path) -> bool:
+    """Whether two pictures say the same."""
     if one.suffix == ".svg":
         return _texts(one) == _texts(other)
-    if one.suffix == ".html":
-        return _page(one) == _page(other)
     a, b = _from_afar(one), _from_afar(other)
     return a.shape == b.shape and float(np.abs(a - b).mean()) < LIKE
 
 
 def _texts(path: Path) -> list[str]:
     return [text.strip() for text in ElementTree.parse(path).getroot().itertext() if text.strip()]
-
-
-def _page(path: Path) -> tuple[str, Counter[str]]:
-    """A page without its data, and the words among its data; numbers may differ in their last digit elsewhere."""
-    text = path.read_text(encoding="utf-8")
-    found = _DATA.search(text)
-    assert found is not None, path
-    data = json.loads(found[2])
-    if isinstance(data, dict):
-        data.pop("by", None)  # who laid it out: dot or pygraphviz
-    return _DATA.sub(r"\1\3", text), Counter(_words(data))
-
-
-def _words(data: Any) -> Iterator[str]:
-    if isinstance(data, str):
-        if re.search(r"[^\W\d_]{2}", data) and not re.search(r"\d[.e]", data):
-            yield data
-    elif isinstance(data, dict):
-        for key, value in data.items():
-            yield from (key, *_words(value))
-    elif isinstance(data, list):
-        for value in data:
-            yield from _words(value)
 
 
 def _from_afar(path: Path) -> Any:
@@ -198,21 +180,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="compare, and write nothing")
     check = parser.parse_args().check
-    with tempfile.TemporaryDirectory() as temporary:
+    with tempfile.TemporaryDirectory() as temporary, chromium() as browser:
         folder = Path(temporary)
-        draw(folder)
+        draw(folder, browser)
         if check:
             found = list(differences(folder, GALLERY))
             if (DOCS / "gallery.md").read_text(encoding="utf-8") != document():
                 found.append("docs/gallery.md is not what the examples say")
             sys.exit("\n".join(found) or None)
-        try:
-            photograph(folder)
-        except (ImportError, FileNotFoundError) as error:
-            print(f"the pages were not photographed: {error}", file=sys.stderr)
+        shown = {photograph_of(picture) for name in SHOWN for picture in pictures(name)}
         GALLERY.mkdir(exist_ok=True)
         for path in GALLERY.iterdir():
-            if path.suffix != ".png" or path.with_suffix(".html").name not in {p.name for p in folder.iterdir()}:
+            if path.name not in shown:
                 path.unlink()
         for path in folder.iterdir():
             shutil.copy(path, GALLERY / path.name)

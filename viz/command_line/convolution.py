@@ -46,6 +46,8 @@ def run(options: Options) -> int:
     kernel = image_kernel(options.kernel)
     out = options.out or Path(f"{kernel.name}.png")
     check_ending("convolution", out, ("png", "pdf", "svg", "html"))
+    if options.image is not None and not options.image.is_file():
+        raise ValueError(f"there is no file {options.image}")
     picture = photograph(options.image)
     name = "the built-in photograph" if options.image is None else options.image.name
     if out.suffix.lower() == ".html":

@@ -64,15 +64,6 @@ class ImageKernel:
         """(kH, kW)."""
         return len(self.weight), len(self.weight[0])
 
-    @property
-    def gain(self) -> float:
-        """The sum of the weights, what an even area is multiplied by: 1 keeps its brightness, 0 leaves only change.
-
-        >>> KERNELS["blur"].gain, KERNELS["brighten"].gain, KERNELS["sobel_x"].gain
-        (1.0, 1.5, 0.0)
-        """
-        return float(sum(value for row in self.weight for value in row)) / self.divisor
-
 
 _GALLERY = (
     ImageKernel(

@@ -302,7 +302,7 @@ def test_convolution_writes_a_page_with_the_pictures_numbers(photo, capsys, tmp_
     ("arguments", "words"),
     [
         (["--kernel", "sobbel"], "did you mean 'sobel_"),
-        (["--image", "gone.png"], "gone.png"),
+        (["--image", "gone.png"], "there is no file gone.png"),
         (["--image", "text.png"], "text.png"),
         (["--out", "x.bmp"], "convolution: --out must end in .png, .pdf, .svg or .html but is x.bmp"),
         (["--out", "x.html", "--size", "33"], "a page shows the numbers of up to 32 pixels a side but got 33"),

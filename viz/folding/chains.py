@@ -63,8 +63,7 @@ def collapse_chains(graph: Graph, shortest: int = SHORTEST, keep: Collection[str
             chain.append(following[chain[-1]])
         if len(chain) >= shortest:
             inside = [id for each in chain for id in (*filter(is_own_number, sources[each]), each, *targets[each])]
-            group = nodes[start].group
-            chains.append(FoldedNode(f"c{start}", "chain", "", "", "", "", 1, 1, "", (), 0, (), tuple(inside), group))
+            chains.append(FoldedNode(f"c{start}", "chain", tuple(inside), nodes[start].group))
     return contract(graph, chains) if chains else graph
 
 

@@ -64,6 +64,8 @@ def _call(group: Group, inside: Iterable[str]) -> FoldedNode:
     return FoldedNode(
         group.id,
         "call",
+        tuple(inside),
+        group.parent,
         group.title,
         group.name,
         group.path,
@@ -71,11 +73,7 @@ def _call(group: Group, inside: Iterable[str]) -> FoldedNode:
         group.turn,
         group.times,
         group.last,
-        (),
         group.parameters,
-        (),
-        tuple(inside),
-        group.parent,
     )
 
 

@@ -119,7 +119,7 @@ class _Recording:
         joined = {(stage_of[source], stage_of[target]) for source, target in self._edges}
         length += sum(target - source for source, target in joined)
         folded = [
-            FoldedNode(f"s{ids[0]}", "stage", "", "", "", "", 1, 1, "", (), 0, (), tuple(ids), groups[stage])
+            FoldedNode(f"s{ids[0]}", "stage", tuple(ids), groups[stage])
             for stage, ids in inside.items()
             if len(ids) > 1
         ]

@@ -101,6 +101,8 @@ class FoldedNode:
         id: unique in its graph; that of the group, if it is the call of a module.
         kind: "call" of a module, "chain" of operations with one operand and one use each, or "stage", operations
             that follow each other in the recording.
+        inside: the ids of the nodes that it stands for.
+        group: the id of the group that it lies in, or None.
         title: what it is called, such as "Conv2d" or "12 operations".
         name: as in `Group`.
         path: as in `Group`.
@@ -108,27 +110,25 @@ class FoldedNode:
         turn: as in `Group`.
         times: as in `Group`.
         last: as in `Group`.
-        contents: the titles of its operations and how often each occurs, in the order of their first occurrence.
         parameters: the number of the parameters in it, as in `Group`.
+        contents: the titles of its operations and how often each occurs, in the order of their first occurrence.
         outputs: the tensors computed in it that are used outside of it.
-        inside: the ids of the nodes that it stands for.
-        group: the id of the group that it lies in, or None.
     """
 
     id: str
     kind: Literal["call", "chain", "stage"]
-    title: str
-    name: str
-    path: str
-    arguments: str
-    turn: int
-    times: int
-    last: str
-    contents: tuple[tuple[str, int], ...]
-    parameters: int
-    outputs: tuple[TensorNode, ...]
     inside: tuple[str, ...]
     group: str | None = None
+    title: str = ""
+    name: str = ""
+    path: str = ""
+    arguments: str = ""
+    turn: int = 1
+    times: int = 1
+    last: str = ""
+    parameters: int = 0
+    contents: tuple[tuple[str, int], ...] = ()
+    outputs: tuple[TensorNode, ...] = ()
 
     @property
     def operations(self) -> int:

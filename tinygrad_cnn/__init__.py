@@ -16,6 +16,7 @@ from tinygrad_cnn.backend import (
     set_default_dtype,
 )
 from tinygrad_cnn.engine import debug, no_grad
+from tinygrad_cnn.kernels.threads import get_num_threads, set_num_threads
 from tinygrad_cnn.primitives.activations import (
     celu,
     elu,
@@ -243,6 +244,7 @@ __all__ = [
     "get_array_module",
     "get_default_device",
     "get_default_dtype",
+    "get_num_threads",
     "global_avg_pool",
     "global_max_pool",
     "grad",
@@ -325,6 +327,7 @@ __all__ = [
     "selu",
     "set_default_device",
     "set_default_dtype",
+    "set_num_threads",
     "sigmoid",
     "sign",
     "silu",

@@ -1,12 +1,11 @@
-"""Which kernel computes an operation: the definition, or a fast substitute where there is one for the arrays at hand.
+"""Which kernel computes an operation: its definition, or a fast substitute where there is one for the arrays at hand.
 
-| arrays | kernel |
-| --- | --- |
-| NumPy, float16 to longdouble | `numpy_fast`, where it has the operation |
-| CuPy; integers; objects (Fraction, sympy, scalar tensors) | `reference`, the definition |
+The table below has a line for each operation. oneDNN is asked first, where the library is there (`show_config` says
+so), for float32 arrays of so many numbers or more; then NumPy's fast kernel, for floating-point arrays of its size or
+more. A kernel may decline. What is left is the definition, which takes any arithmetic and any device.
 
-The environment variable `TINYGRAD_CNN_KERNELS=reference` takes the definition for everything, and so does the code
-inside `with definitions():`.
+The environment variable `TINYGRAD_CNN_KERNELS` forces one: `reference` takes definitions only, `numpy` leaves oneDNN
+out, `onednn` raises an error where the library is missing. So does `with using("numpy"):` for the code inside.
 """
 
 from __future__ import annotations
@@ -15,56 +14,106 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import wraps
-from typing import Any
+from functools import cache, wraps
+from types import ModuleType
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_cnn.kernels import numpy_fast, reference
+from tinygrad_cnn.kernels import numpy_fast, onednn, reference
 
-CHOICES = ("numpy", "reference")
-
-
-def _choice() -> str:
-    choice = os.environ.get("TINYGRAD_CNN_KERNELS", CHOICES[0])
-    if choice not in CHOICES:
-        raise ValueError(f"TINYGRAD_CNN_KERNELS: expected one of {', '.join(CHOICES)} but it is {choice!r}")
-    return choice
+CHOICES = ("onednn", "numpy", "reference")
 
 
-_only_definitions = ContextVar("only_definitions", default=False)
+class Line(NamedTuple):
+    """Where an operation is defined, and from how many numbers on a fast kernel takes it; None for no such kernel."""
+
+    definition: ModuleType
+    numpy: int | None
+    onednn: int | None
+
+
+# operation            definition  NumPy  oneDNN
+TABLE = {
+    "correlate":        Line(reference, 0, 0),
+    "full_correlate":   Line(reference, 0, 0),
+    "correlate_kernel": Line(reference, 0, 0),
+    "conv_transpose":   Line(reference, 0, 0),
+    "unfold":           Line(reference, None, None),
+    "fold":             Line(reference, None, None),
+    "max_pool":         Line(reference, 0, 0),
+    "scatter_winners":  Line(reference, 0, 0),
+    "gather_winners":   Line(reference, None, None),
+}  # fmt: skip
+
+_choice: ContextVar[str | None] = ContextVar("kernels", default=None)
 
 
 @contextmanager
-def definitions() -> Iterator[None]:
-    """Inside, every operation is computed by its definition: to compare a fast kernel with it."""
-    token = _only_definitions.set(True)
+def using(choice: str) -> Iterator[None]:
+    """Inside, only these kernels are used, and definitions: "onednn" (and NumPy's), "numpy" or "reference"."""
+    _check("using", choice)
+    token = _choice.set(choice)
     try:
         yield
     finally:
-        _only_definitions.reset(token)
+        _choice.reset(token)
 
 
-def _dispatched(definition: Callable[..., Any]) -> Callable[..., Any]:
+def chosen() -> str:
+    """The kernels in use: "onednn", "numpy" or "reference".
+
+    Raises:
+        ValueError: TINYGRAD_CNN_KERNELS is none of them.
+        RuntimeError: it is "onednn", and the library can't be used.
+    """
+    return _choice.get() or _default()
+
+
+@cache
+def _default() -> str:
+    wanted = os.environ.get("TINYGRAD_CNN_KERNELS")
+    if wanted is not None:
+        _check("TINYGRAD_CNN_KERNELS", wanted)
+        return wanted
+    return "numpy" if onednn.unavailable() else "onednn"
+
+
+def _check(name: str, choice: str) -> None:
+    if choice not in CHOICES:
+        raise ValueError(f"{name}: expected one of {', '.join(CHOICES)} but it is {choice!r}")
+    if choice == "onednn" and (why := onednn.unavailable()):
+        raise RuntimeError(f"{name}: oneDNN can't be used: {why}")
+
+
+def _dispatched(operation: str) -> Callable[..., Any]:
     """The operation by its definition's name and arguments, computed by the kernel that suits its first array."""
-    fast = getattr(numpy_fast, definition.__name__, None) if _choice() == "numpy" else None
+    module, numpy_from, onednn_from = TABLE[operation]
+    definition = getattr(module, operation)
 
     @wraps(definition)
     def compute(array: Any, *arguments: Any) -> Any:
-        is_fit = fast is not None and isinstance(array, np.ndarray) and array.dtype.kind == "f"
-        if is_fit and not _only_definitions.get():
-            return fast(array, *arguments)  # type: ignore[misc]
+        if isinstance(array, np.ndarray) and array.dtype.kind == "f":
+            choice = chosen()
+            if choice == "onednn" and onednn_from is not None and array.size >= onednn_from:
+                z = getattr(onednn, operation)(array, *arguments) if array.dtype == np.float32 else NotImplemented
+                if z is not NotImplemented:
+                    return z
+            if choice != "reference" and numpy_from is not None and array.size >= numpy_from:
+                z = getattr(numpy_fast, operation)(array, *arguments)
+                if z is not NotImplemented:
+                    return z
         return definition(array, *arguments)
 
     return compute
 
 
-correlate = _dispatched(reference.correlate)
-full_correlate = _dispatched(reference.full_correlate)
-correlate_kernel = _dispatched(reference.correlate_kernel)
-conv_transpose = _dispatched(reference.conv_transpose)
-unfold = _dispatched(reference.unfold)
-fold = _dispatched(reference.fold)
-max_pool = _dispatched(reference.max_pool)
-scatter_winners = _dispatched(reference.scatter_winners)
-gather_winners = _dispatched(reference.gather_winners)
+correlate = _dispatched("correlate")
+full_correlate = _dispatched("full_correlate")
+correlate_kernel = _dispatched("correlate_kernel")
+conv_transpose = _dispatched("conv_transpose")
+unfold = _dispatched("unfold")
+fold = _dispatched("fold")
+max_pool = _dispatched("max_pool")
+scatter_winners = _dispatched("scatter_winners")
+gather_winners = _dispatched("gather_winners")

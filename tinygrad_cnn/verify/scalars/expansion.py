@@ -15,7 +15,7 @@ import numpy as np
 from tinygrad_cnn.backend import to_numpy
 from tinygrad_cnn.engine import Node, Primitive, Unkept, primitive
 from tinygrad_cnn.kernels import reference
-from tinygrad_cnn.kernels.dispatch import definitions
+from tinygrad_cnn.kernels.dispatch import using
 from tinygrad_cnn.kernels.normalization import reciprocal_root
 from tinygrad_cnn.primitives import activations, elementwise, piecewise, trigonometric
 from tinygrad_cnn.primitives.pixels import taken
@@ -207,7 +207,7 @@ def _result(node: Node, primitive: Primitive, entries: dict[Node, Any]) -> Any:
         for parent, name in zip(node.parents, names, strict=True)
     ]
     options = {name: _on_host(value) for name, value in node.options.items()}
-    with definitions():
+    with using("reference"):
         z = _way(primitive)(primitive, operands, options, node)
     is_cut_off = isinstance(z, np.ndarray | np.generic) and z.dtype.kind != "O" and z.size
     z = _array(z)

@@ -1,6 +1,6 @@
-"""Fast substitutes for the definitions of `reference.py`, on NumPy's floating-point arrays: same names, same arguments.
+"""Convolutions on NumPy's floating-point arrays.
 
-Convolutions become matrix products (im2col): the windows of a few images at a time are copied into columns, so that
+They become matrix products (im2col): the windows of a few images at a time are copied into columns, so that
 the copy stays in the cache and memory stays bounded whatever the batch. A window entry is a strided slice of the
 padded image, so that what can't be a product is a loop over the kernel's entries, not over pixels.
 """
@@ -14,8 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn.kernels import reference
-from tinygrad_cnn.kernels.reference import Ints, Pairs, _reached, pad_spatial, windows, winner_dtype
+from tinygrad_cnn.kernels.reference import Ints, Pairs, _reached, pad_spatial, windows
 
 CHUNK_BYTES = 1 << 20
 
@@ -98,36 +97,3 @@ def conv_transpose(
             y[some][(..., *place)] += columns[:, :, i]
     y = y[(..., *(slice(before, before + m) for m, (before, _) in zip(size, padding, strict=True)))]
     return y if bias is None else y + bias.reshape(-1, *(1,) * len(size))
-
-
-def max_pool(x: Any, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints) -> tuple[Any, Any]:
-    """Z[n,c,p] = max_k X[n, c, s p + d k] and its first winner, one pass for each entry of the window."""
-    padded = pad_spatial(x, padding, reference.lowest(x))
-    out = tuple(
-        (m - d * (k - 1) - 1) // s + 1 for m, k, s, d in zip(padded.shape[2:], kernel, stride, dilation, strict=True)
-    )
-    z: Any = None
-    winners: Any = None
-    for i, k in enumerate(product(*map(range, kernel))):
-        candidate = padded[(..., *_reached(k, out, stride, dilation))]
-        if z is None:
-            z, winners = candidate.copy(), np.zeros(candidate.shape, dtype=winner_dtype(kernel))
-        else:
-            np.copyto(winners, i, where=candidate > z)
-            np.maximum(z, candidate, out=z)
-    if not (z > -np.inf).all():  # a NaN wins, but compares false; the padding is minus infinity too, but does not win
-        return reference.max_pool(x, kernel, stride, padding, dilation)
-    return z, winners
-
-
-def scatter_winners(
-    dz: Any, winners: Any, kernel: Ints, size: Ints, stride: Ints, padding: Pairs, dilation: Ints
-) -> Any:
-    """As the definition; windows that do not overlap are written, not added."""
-    if any(s < d * (k - 1) + 1 for k, s, d in zip(kernel, stride, dilation, strict=True)):
-        return reference.scatter_winners(dz, winners, kernel, size, stride, padding, dilation)
-    padded = tuple(m + before + after for m, (before, after) in zip(size, padding, strict=True))
-    dx: Any = np.zeros((*dz.shape[:2], *padded), dtype=dz.dtype)
-    for i, k in enumerate(product(*map(range, kernel))):
-        np.copyto(dx[(..., *_reached(k, dz.shape[2:], stride, dilation))], dz, where=winners == i)
-    return dx[(..., *(slice(before, before + m) for m, (before, _) in zip(size, padding, strict=True)))]

@@ -1,0 +1,9 @@
+"""Fast substitutes for the definitions, in NumPy alone: same names, same arguments, on floating-point arrays.
+
+A kernel gives NotImplemented for what it has no better way to do than the definition.
+"""
+
+from tinygrad_cnn.kernels.numpy_fast.convolution import conv_transpose, correlate, correlate_kernel, full_correlate
+from tinygrad_cnn.kernels.numpy_fast.pooling import max_pool, scatter_winners
+
+__all__ = ["conv_transpose", "correlate", "correlate_kernel", "full_correlate", "max_pool", "scatter_winners"]

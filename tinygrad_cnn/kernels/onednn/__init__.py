@@ -1,0 +1,11 @@
+"""Fast substitutes for the definitions, by the oneDNN library: same names, same arguments, on float32 arrays.
+
+A kernel gives NotImplemented for what the library can't do, or not faster than NumPy.
+"""
+
+from __future__ import annotations
+
+
+def unavailable() -> str | None:
+    """Why the library can't be used, as a clause; None where it can."""
+    return "no binding yet"

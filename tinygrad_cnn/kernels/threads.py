@@ -1,0 +1,164 @@
+"""The threads that kernels share: how many, and a function run on all of them.
+
+NumPy lets go of the interpreter inside large operations, so that Python threads that each work on a part of the arrays
+run side by side. One pool at a time: inside, the BLAS that NumPy brings is held to one thread, since its own pool would
+fight with this one for the cores.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+
+def _available() -> int:
+    """The cores that this process may use, or fewer where OMP_NUM_THREADS says so."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return min(int(wanted), cores) if wanted.isdecimal() and int(wanted) else cores
+
+
+_count = _available()
+_explicit = False
+_executor: ThreadPoolExecutor | None = None
+_lock = threading.Lock()
+_local = threading.local()
+
+
+def get_num_threads() -> int:
+    """How many threads a kernel may use."""
+    return _count
+
+
+def set_num_threads(count: int) -> None:
+    """Let kernels use up to so many threads; at first it is the number of cores, or OMP_NUM_THREADS.
+
+    Raises:
+        TypeError, ValueError: not an integer of 1 or more.
+
+    >>> import tinygrad_cnn as tg
+    >>> before = tg.get_num_threads()
+    >>> tg.set_num_threads(1)
+    >>> tg.get_num_threads()
+    1
+    >>> tg.set_num_threads(before)
+    """
+    global _count, _explicit, _executor
+    if isinstance(count, bool) or not isinstance(count, int | np.integer):
+        raise TypeError(f"set_num_threads: expected an integer but got {count!r}")
+    if count < 1:
+        raise ValueError(f"set_num_threads: expected 1 or more but got {count}")
+    with _lock:
+        _count, _explicit, _executor = int(count), True, None
+
+
+def is_explicit() -> bool:
+    """Whether `set_num_threads` was called."""
+    return _explicit
+
+
+def run(function: Callable[[Any], object], jobs: Sequence[Any]) -> None:
+    """Call the function with each of the jobs, side by side where there are several jobs and threads.
+
+    Every thread takes the next job as soon as it is done with one. Inside a job nothing is run side by side again. The
+    first error is raised, after all threads have stopped.
+    """
+    workers = min(_count, len(jobs))
+    if workers < 2 or getattr(_local, "is_inside", False):
+        for job in jobs:
+            function(job)
+        return
+    todo = iter(jobs)  # `next` on a list's iterator is atomic
+
+    def work() -> None:
+        _local.is_inside = True
+        try:
+            for job in todo:
+                function(job)
+        finally:
+            _local.is_inside = False
+
+    with one_blas_thread():
+        others = [_pool().submit(work) for _ in range(workers - 1)]
+        try:
+            work()
+        finally:
+            errors = [other.exception() for other in others]
+    for error in errors:
+        if error is not None:
+            raise error
+
+
+def _pool() -> ThreadPoolExecutor:
+    global _executor
+    with _lock:
+        if _executor is None:
+            _executor = ThreadPoolExecutor(max(_count - 1, 1), "tinygrad_cnn")
+        return _executor
+
+
+def _after_fork() -> None:
+    """The threads of a parent process are not there in its child."""
+    global _executor, _lock, _limited
+    _executor, _lock, _limited = None, threading.Lock(), 0
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+# NumPy's BLAS
+
+
+@cache
+def _blas() -> tuple[Callable[[int], object], Callable[[], int]] | None:
+    """How to set and get the number of threads of the OpenBLAS that NumPy brings; None where it brings another BLAS."""
+    folders = (Path(np.__file__).parent.parent / "numpy.libs", Path(np.__file__).parent / ".dylibs")
+    for path in (path for folder in folders for path in folder.glob("*openblas*")):
+        try:
+            library = ctypes.CDLL(str(path))
+        except OSError:
+            continue
+        for prefix, suffix in (("scipy_", "64_"), ("", "64_"), ("scipy_", ""), ("", "")):
+            setter = getattr(library, f"{prefix}openblas_set_num_threads{suffix}", None)
+            getter = getattr(library, f"{prefix}openblas_get_num_threads{suffix}", None)
+            if setter is not None and getter is not None:
+                setter.argtypes, setter.restype, getter.restype = [ctypes.c_int], None, ctypes.c_int
+                return setter, getter
+    return None
+
+
+_limited = 0
+_before = 1
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Inside, NumPy's BLAS uses one thread; afterwards as many as before, once nobody else is inside."""
+    global _limited, _before
+    blas = _blas()
+    if blas is None:
+        yield
+        return
+    setter, getter = blas
+    with _lock:
+        if _limited == 0:
+            _before = getter()
+            setter(1)
+        _limited += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _limited -= 1
+            if _limited == 0:
+                setter(_before)

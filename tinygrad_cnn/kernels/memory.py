@@ -11,6 +11,7 @@ are given back to the system whenever a new one is needed, and all free ones by 
 
 from __future__ import annotations
 
+import os
 from math import prod
 from sys import getrefcount
 from threading import Lock
@@ -156,5 +157,13 @@ def _calibrate() -> None:
     _ALONE, _ALONE_BASE = counts
 
 
+def _after_fork() -> None:
+    """In a child, where another thread of its parent may have held the lock."""
+    global _lock
+    _lock = Lock()
+
+
 _ALONE = _ALONE_BASE = 0
 _calibrate()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

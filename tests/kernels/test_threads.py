@@ -1,0 +1,119 @@
+"""The thread pool that kernels share."""
+
+import multiprocessing
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+import tinygrad_cnn as tg
+from tinygrad_cnn.kernels import threads
+
+
+@pytest.fixture(params=[1, 2, 3])
+def count(request):
+    before = tg.get_num_threads()
+    tg.set_num_threads(request.param)
+    yield request.param
+    tg.set_num_threads(before)
+
+
+@pytest.mark.parametrize("jobs", [0, 1, 2, 7, 100])
+def test_every_job_is_done_once(count, jobs):
+    done = []
+    threads.run(done.append, range(jobs))
+    assert sorted(done) == list(range(jobs))
+
+
+def test_several_threads_take_part():
+    tg.set_num_threads(2)
+    meeting = threading.Barrier(2, timeout=10)
+    threads.run(lambda _: meeting.wait(), [0, 1])  # one thread alone would wait for ever
+
+
+def test_inside_a_job_nothing_is_run_side_by_side(count):
+    names = []
+
+    def inner(_):
+        names.append((threading.current_thread().name, threading.get_ident()))
+
+    def outer(_):
+        here = threading.get_ident()
+        before = len(names)
+        threads.run(inner, range(5))
+        assert len(names) >= before + 5
+        assert [ident for _, ident in names].count(here) >= 5
+
+    threads.run(outer, range(3))
+
+
+def test_an_error_is_raised_and_the_pool_goes_on(count):
+    def fail(job):
+        if job == 3:
+            raise ZeroDivisionError(f"in job {job}")
+
+    with pytest.raises(ZeroDivisionError, match="in job 3"):
+        threads.run(fail, range(6))
+    done = []
+    threads.run(done.append, range(6))
+    assert len(done) == 6
+
+
+def test_user_threads_share_it(count):
+    results = [[] for _ in range(4)]
+
+    def work(i):
+        for _ in range(50):
+            threads.run(results[i].append, range(4))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(work, range(4)))
+    assert [sorted(r) for r in results] == [sorted([0, 1, 2, 3] * 50)] * 4
+
+
+@pytest.mark.parametrize("wrong", [0, -1])
+def test_a_wrong_number_of_threads(wrong):
+    with pytest.raises(ValueError, match=f"^set_num_threads: expected 1 or more but got {wrong}$"):
+        tg.set_num_threads(wrong)
+
+
+@pytest.mark.parametrize("wrong", [1.0, "2", None, True])
+def test_no_number_of_threads(wrong):
+    with pytest.raises(TypeError, match=r"^set_num_threads: expected an integer but got"):
+        tg.set_num_threads(wrong)
+
+
+def test_the_blas_of_numpy_is_held_to_one_thread_and_let_go():
+    blas = threads._blas()
+    if blas is None:
+        pytest.skip("NumPy brings another BLAS than OpenBLAS")
+    _, get = blas
+    before = get()
+    with threads.one_blas_thread():
+        assert get() == 1
+        with threads.one_blas_thread():
+            assert get() == 1
+        assert get() == 1
+    assert get() == before
+    with pytest.raises(KeyError), threads.one_blas_thread():
+        raise KeyError
+    assert get() == before
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_child_process_has_threads_of_its_own():
+    tg.set_num_threads(2)
+    threads.run(lambda _: None, range(4))
+    with multiprocessing.get_context("fork").Pool(1) as pool:
+        assert pool.apply_async(_in_child).get(timeout=20) == [0, 1, 2, 3]
+
+
+def _in_child():
+    done = []
+    threads.run(done.append, range(4))
+    a = np.ones((600, 600))
+    assert (a @ a == 600).all()
+    return sorted(done)

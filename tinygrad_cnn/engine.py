@@ -51,10 +51,15 @@ class _Mode(threading.local):
     recording = True
     debug = False
     keeping = False
-    plain = True  # recording and not debugging: what the short paths look at
+    recorder: Any = None  # who writes down what is computed, for `capture`
+    plain = True  # recording, not debugging, nobody writing it down: what the short paths look at
 
 
 _mode = _Mode()
+
+
+def _set_plain() -> None:
+    _mode.plain = _mode.recording and not _mode.debug and _mode.recorder is None
 
 
 class no_grad(ContextDecorator):
@@ -84,7 +89,7 @@ class no_grad(ContextDecorator):
 
     def _set(self, value: bool) -> None:
         setattr(_mode, self._mode_name, value)
-        _mode.plain = _mode.recording and not _mode.debug
+        _set_plain()
 
 
 class recording(no_grad):
@@ -124,6 +129,30 @@ class keeping(no_grad):
 
     _mode_name = "keeping"
     _mode_inside = True
+
+
+def set_recorder(recorder: Any) -> Any:
+    """Let the recorder see what the calling thread computes, None for nobody; the one before."""
+    before, _mode.recorder = _mode.recorder, recorder
+    _set_plain()
+    return before
+
+
+def recorder() -> Any:
+    """Who writes down what the calling thread computes, or None."""
+    return _mode.recorder
+
+
+def observed(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that looks at numbers, or changes what is not in the graph: a recorded step calls it each time."""
+
+    @wraps(function)
+    def call(*arguments: Any, **options: Any) -> Any:
+        if _mode.recorder is None:
+            return function(*arguments, **options)
+        return _mode.recorder.call(function, arguments, options)
+
+    return call
 
 
 def is_debugging() -> bool:
@@ -328,7 +357,10 @@ class Primitive:
             diagnostics.check_finite(self.name, z, arrays)
         plan = self._plan(wanting, len(arrays)) if wanting and (plain or _mode.recording) else None
         if plan is None:
-            return variable._wrap(z, None)
+            result = variable._wrap(z, None)
+            if not plain and _mode.recorder is not None:
+                _mode.recorder.operation(self, operands, arrays, auxiliaries, options, result)
+            return result
         if None in nodes:
             self._add_constants(operands, arrays, nodes)
         saved = plan.take((*arrays, *auxiliaries, z))
@@ -338,7 +370,10 @@ class Primitive:
             saved += tuple([options[name] for name in plan.options])
         result = _result(type(variable), z, plan, tuple(nodes), saved, options)
         if not plain:
-            result.node.where = diagnostics.users_line()
+            if _mode.debug:
+                result.node.where = diagnostics.users_line()
+            if _mode.recorder is not None:
+                _mode.recorder.operation(self, operands, arrays, auxiliaries, options, result)
         return result
 
     @staticmethod

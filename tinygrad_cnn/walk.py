@@ -14,7 +14,7 @@ from typing import Any
 
 from numpy import generic, ndarray
 
-from tinygrad_cnn import backend, diagnostics
+from tinygrad_cnn import backend, diagnostics, engine
 from tinygrad_cnn.engine import KEPT_SIZE, SCALARS, Node, Plan, Unkept, Variable, is_debugging, kept, recording
 
 _creation = attrgetter("number")
@@ -97,6 +97,8 @@ def backward(
 ) -> None:
     """Walk back from `variable` and add to the `.grad` of every leaf, and of every tensor with `retain_grad()`."""
     root = _root(variable, "backward")
+    if (recorder := engine.recorder()) is not None:
+        recorder.backward(variable, gradient, create_graph)
     seed = _seed(variable, gradient, create_graph, "backward", "gradient")
     order = _operations([root])
     wrap = variable._wrap
@@ -141,6 +143,8 @@ def grad(
     >>> dx.item(), ddx.item()
     (27.0, 18.0)
     """
+    if (recorder := engine.recorder()) is not None:
+        recorder.refuse("tg.grad inside the step")
     outputs, inputs = _sequence(outputs), _sequence(inputs)
     upstream = [None] * len(outputs) if grad_outputs is None else _sequence(grad_outputs)
     if len(upstream) != len(outputs):

@@ -1,0 +1,263 @@
+"""Kernels: primitives of oneDNN made once for each layout of their arrays, and called again and again.
+
+How to add an operation
+-----------------------
+Write a builder that makes the kernel from what the primitive depends on, and decorate it:
+
+    @cached
+    def _relu(shape: Ints, strides: Ints) -> Kernel:
+        x = strided(shape, strides)
+        primitive = described("eltwise_forward", TRAINING, RELU, x, x, 0.0, 0.0, attributes())
+        return Kernel(primitive, (SOURCE, x), (RESULT, x))
+
+`described` makes the primitive's descriptor; the function's arguments are declared in `library.py`. `Kernel` takes
+that, and for each array of a call which argument it is and how it lies in memory. Where the primitive wants another
+layout than the array's (descriptors made by `anyhow` leave it the choice), the kernel reorders before or after it; a
+third entry, True, marks a result, which is reordered after. Then
+
+    kernel = _relu(x.shape, x.strides)
+    if kernel is None:
+        return NotImplemented
+    z = memory.empty_like(x)
+    kernel(x, z)
+
+The builder's arguments must be hashable and say all that matters: shapes, strides, options. It is called once for
+them, for the number of threads and the precision at the time, and the last `CACHED` kernels of each builder are kept.
+What the library has no primitive for (or only its reference implementation, which is slow) gives None, which is kept,
+too. A kernel checks nothing: arrays of another layout than it was built for give wrong numbers, or a crash.
+
+A kernel may be called from several Python threads at once: each call takes a set of memory objects of its own. Scratch
+memory and reordered arrays live in recycled memory during the call only; nothing of an array is kept beyond it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from ctypes import byref, c_char_p, c_void_p
+from functools import lru_cache, wraps
+from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
+
+from tinygrad_cnn.kernels import memory
+from tinygrad_cnn.kernels.onednn import library
+from tinygrad_cnn.kernels.onednn.descriptors import RESULT, SCRATCHPAD, SOURCE, Handle, attributes
+from tinygrad_cnn.kernels.onednn.library import Execution, UnsupportedError
+
+CACHED = 512  # kernels of one builder
+ALIGNMENT = memory.ALIGNMENT
+_IMPLEMENTATION, _ARGUMENT, _SCRATCHPAD = 8, 255, 136  # dnnl_query_t
+
+Arguments = ParamSpec("Arguments")
+Made = TypeVar("Made")
+
+_in_bfloat16 = False
+
+
+def set_precision(precision: str) -> None:
+    """Multiply float32 numbers as they are ("float32"), or rounded to bfloat16 ("bfloat16"), sums staying float32.
+
+    It concerns convolutions and matrix products. bfloat16 has 8 significant bits: a product is off by up to 2**-8.
+
+    Raises:
+        ValueError: another name.
+        RuntimeError: the processor has no bfloat16.
+    """
+    global _in_bfloat16
+    if precision not in ("float32", "bfloat16"):
+        raise ValueError(f"set_precision: expected 'float32' or 'bfloat16' but got {precision!r}")
+    if precision == "bfloat16" and not library.load().has_bfloat16:
+        raise RuntimeError("set_precision: the processor has no bfloat16")
+    _in_bfloat16 = precision == "bfloat16"
+
+
+def get_precision() -> str:
+    """What float32 numbers are multiplied as: "float32" or "bfloat16"."""
+    return "bfloat16" if _in_bfloat16 else "float32"
+
+
+def cached(build: Callable[Arguments, Made]) -> Callable[Arguments, Made | None]:
+    """The builder, called once for its arguments, the number of threads and the precision; None where that fails."""
+
+    @lru_cache(CACHED)
+    def made(threads: int, in_bfloat16: bool, *arguments: Any) -> Made | None:
+        try:
+            return build(*arguments)  # type: ignore[call-arg]
+        except UnsupportedError:
+            return None
+
+    @wraps(build)
+    def get(*arguments: Any) -> Made | None:
+        return made(library.num_threads(), _in_bfloat16, *arguments)
+
+    get.cache_info = made.cache_info  # type: ignore[attr-defined]
+    get.cache_clear = made.cache_clear  # type: ignore[attr-defined]
+    return get  # type: ignore[return-value]
+
+
+def products() -> Handle:
+    """The attributes of a primitive that multiplies, in the precision that is set."""
+    return attributes(bfloat16=_in_bfloat16)
+
+
+def described(operation: str, *arguments: Any) -> Handle:
+    """The primitive descriptor that `dnnl_<operation>_primitive_desc_create` makes of these arguments.
+
+    Raises:
+        UnsupportedError: there is no such primitive, or no fast one.
+    """
+    functions = library.load()
+    create = getattr(functions, f"{operation}_primitive_desc_create")
+    made = Handle(create, functions.quick.primitive_desc_destroy, functions.engine, *arguments)
+    if implementation(made).startswith("ref"):
+        raise UnsupportedError(f"{operation}: only the reference implementation")
+    return made
+
+
+def implementation(descriptor: Handle) -> str:
+    """What oneDNN calls the code that a primitive runs."""
+    name = c_char_p()
+    library.load().quick.primitive_desc_query(descriptor, _IMPLEMENTATION, 0, byref(name))
+    return (name.value or b"").decode()
+
+
+_HEAD = object.__basicsize__
+_field = c_void_p.from_address
+
+
+def address_of(array: Any) -> int:
+    """Where an array's first element lies: the first field of NumPy's own after the head of every Python object."""
+    address: int = _field(id(array) + _HEAD).value  # type: ignore[assignment]
+    return address
+
+
+_probe = np.empty(1, np.float32)
+if sys.implementation.name != "cpython" or address_of(_probe) != _probe.ctypes.data:  # slower by 0.8 us
+
+    def address_of(array: Any) -> int:
+        """Where an array's first element lies."""
+        address: int = array.ctypes.data
+        return address
+
+
+class _Space:
+    """Memory objects for the arrays of one call at a time, and the argument lists that refer to them."""
+
+    __slots__ = ("addresses", "base", "internal", "memories", "owned", "steps")
+
+    def __init__(self, kernel: Kernel) -> None:
+        functions = library.load()
+        engine, quick = functions.engine, functions.quick
+        made = [Handle(quick.memory_create, quick.memory_destroy, d, engine, None) for d in kernel.places]
+        self.owned = made
+        pointers = [handle._as_parameter_ for handle in made]
+        given = len(pointers) - len(kernel.offsets)
+        self.memories, self.addresses = pointers[:given], [0] * given
+        self.internal, self.base = list(zip(pointers[given:], kernel.offsets, strict=True)), 0
+        self.steps = [
+            (
+                primitive._as_parameter_,
+                len(arguments),
+                (Execution * len(arguments))(*(Execution(which, pointers[place]) for which, place in arguments)),
+            )
+            for primitive, arguments in kernel.steps
+        ]
+
+
+class Kernel:
+    """A primitive, and the reorders around it, called with arrays.
+
+    Args:
+        descriptor: of the primitive.
+        arguments: for each array of a call: which argument it is, its descriptor, and True for a result (which
+            matters where the primitive lays it out in another way).
+    """
+
+    __slots__ = ("_execute", "_free", "_set", "_stream", "descriptor", "offsets", "owned", "places", "room", "steps")
+
+    def __init__(self, descriptor: Handle, *arguments: tuple[Any, ...]) -> None:
+        functions = library.load()
+        self._execute, self._stream = functions.primitive_execute, functions.stream
+        self._set = functions.quick.memory_set_data_handle
+        self._free: list[_Space] = []
+        self.descriptor = descriptor
+        self.owned = [argument[1] for argument in arguments]
+        self.places: list[Any] = list(self.owned)  # descriptors: of the arrays, then of what the kernel keeps in `room`
+        self.offsets: list[int] = []
+        self.room = 0
+        self.steps: list[tuple[Handle, list[tuple[int, int]]]] = []
+        before, main, after = [], [], []
+        for place, (which, given, *is_result) in enumerate(arguments):
+            wanted = self._query(descriptor, _ARGUMENT, which)
+            if functions.quick.memory_desc_equal(wanted, given):
+                main.append((which, place))
+                continue
+            other = self._keep(wanted)
+            main.append((which, other))
+            if is_result:
+                after.append(self._reorder(wanted, other, given, place))
+            else:
+                before.append(self._reorder(given, place, wanted, other))
+        self.steps = [*before, self._step(descriptor, main), *after]
+
+    @property
+    def reorders(self) -> int:
+        """How many arrays are reordered in each call."""
+        return len(self.steps) - 1
+
+    def _query(self, descriptor: Handle, query: int, index: int = 0) -> Any:
+        pointer = library.load().quick.primitive_desc_query_md(descriptor, query, index)
+        if not pointer:
+            raise UnsupportedError("no such argument")
+        return c_void_p(pointer)
+
+    def _keep(self, descriptor: Any) -> int:
+        """A place for what has this descriptor in the memory that a call takes."""
+        size = library.load().quick.memory_desc_get_size(descriptor)
+        self.places.append(descriptor)
+        self.offsets.append(self.room + ALIGNMENT)
+        self.room += -(-size // ALIGNMENT) * ALIGNMENT
+        return len(self.places) - 1
+
+    def _step(self, descriptor: Handle, arguments: list[tuple[int, int]]) -> tuple[Handle, list[tuple[int, int]]]:
+        functions = library.load()
+        scratchpad = self._query(descriptor, _SCRATCHPAD)
+        if functions.quick.memory_desc_get_size(scratchpad):
+            arguments = [*arguments, (SCRATCHPAD, self._keep(scratchpad))]
+            self.owned.append(descriptor)
+        return Handle(functions.primitive_create, functions.quick.primitive_destroy, descriptor), arguments
+
+    def _reorder(self, given: Any, source: int, wanted: Any, result: int) -> tuple[Handle, list[tuple[int, int]]]:
+        functions = library.load()
+        engine = functions.engine
+        descriptor = Handle(
+            functions.reorder_primitive_desc_create, functions.quick.primitive_desc_destroy,
+            given, engine, wanted, engine, attributes(),
+        )  # fmt: skip
+        return self._step(descriptor, [(SOURCE, source), (RESULT, result)])
+
+    def __call__(self, *arrays: Any) -> None:
+        """Run on these arrays, results included, that lie in memory as the kernel was told."""
+        try:
+            space = self._free.pop()
+        except IndexError:
+            space = _Space(self)
+        addresses = [address_of(array) for array in arrays]
+        if addresses != space.addresses:
+            for place, address in enumerate(addresses):
+                if address != space.addresses[place]:
+                    self._set(space.memories[place], address)
+            space.addresses = addresses
+        if self.room:
+            room = memory.empty((self.room + 2 * ALIGNMENT,), np.uint8)
+            base = address_of(room) // ALIGNMENT * ALIGNMENT  # offsets begin behind the first ALIGNMENT bytes
+            if base != space.base:
+                for pointer, offset in space.internal:
+                    self._set(pointer, base + offset)
+                space.base = base
+        for primitive, count, arguments in space.steps:
+            status = self._execute(primitive, self._stream, count, arguments)
+            if status:
+                raise RuntimeError(f"oneDNN could not run a primitive (status {status})")
+        self._free.append(space)

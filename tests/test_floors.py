@@ -15,7 +15,7 @@ FLOORS = [
     ("kernels",),
     ("engine",),
     ("walk",),
-    ("primitives",),
+    ("primitives", "configuration"),
     ("tensor", "numpy_protocol", "dlpack"),
     ("nn", "data"),
     ("optim",),

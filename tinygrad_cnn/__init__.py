@@ -15,6 +15,7 @@ from tinygrad_cnn.backend import (
     set_default_device,
     set_default_dtype,
 )
+from tinygrad_cnn.configuration import show_config
 from tinygrad_cnn.engine import debug, no_grad
 from tinygrad_cnn.kernels.threads import get_num_threads, set_num_threads
 from tinygrad_cnn.primitives.activations import (
@@ -328,6 +329,7 @@ __all__ = [
     "set_default_device",
     "set_default_dtype",
     "set_num_threads",
+    "show_config",
     "sigmoid",
     "sign",
     "silu",

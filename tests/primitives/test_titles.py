@@ -21,6 +21,7 @@ CALLS = [
     *((f"conv_transpose{n}d", lambda f, n: f(images(n), kernels(n)), n) for n in (1, 2, 3)),
     *((f"max_pool{n}d", lambda f, n: f(images(n), 2), n) for n in (1, 2, 3)),
     *((f"max_pool{n}d", lambda f, n: f(images(n), 2, ties="split"), n) for n in (1, 2, 3)),
+    *((f"avg_pool{n}d", lambda f, n: f(images(n), 2), n) for n in (1, 2, 3)),
     *((f"adaptive_max_pool{n}d", lambda f, n: f(images(n), 2), n) for n in (1, 2, 3)),
     *((f"adaptive_max_pool{n}d", lambda f, n: f(images(n, (1, 1)), 2, ties="split"), n) for n in (1, 2, 3)),
     ("fractional_max_pool2d", lambda f, n: f(images(n), 2, 3), 2),

@@ -405,7 +405,29 @@ def _windows(found, options, wanted):
         columns = np.moveaxis(windows(x), range(-len(kernel), 0), range(2, 2 + len(kernel)))
         return columns.reshape(shape[0], shape[1] * math.prod(kernel), math.prod(out[2:]))
 
+    def count(i):
+        """How many entries of window i count."""
+        return sum(
+            all(
+                -a <= s * p + d * b - before < n + c
+                for s, p, d, b, (before, _), (a, c), n in zip(
+                    options["stride"], i[2:], options["dilation"], k, options["padding"], options["counted"], plane,
+                    strict=True,
+                )
+            )
+            for k in indices(kernel)
+        )  # fmt: skip
+
+    def shared(dz):
+        z = np.zeros(shape)
+        for i in places:
+            for j in places[i]:
+                z[j] += dz[i] / count(i)
+        return z
+
     return {
+        "mean_of_windows": lambda x: gathered(lambda i: sum(x[j] for j in places[i]) / count(i)),
+        "shared_in_windows": shared,
         "largest": lambda x, _: gathered(lambda i: max(x[j] for j in places[i])),
         "to_first_winners": lambda dz, _: scattered(dz, lambda i: winners(i)[:1]),
         "to_all_winners": lambda dz, _: scattered(dz, winners),

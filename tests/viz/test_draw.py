@@ -151,7 +151,7 @@ def test_folded_modules_say_what_is_in_them():
     count = sum(p.size for p in model.stages[0].parameters())
     (stage,) = [text for text in shown.values() if text.startswith("stages.0")]
     assert stage == f"stages.0: Sequential {24 + 2 * 19} operations · {count:,} parameters → (1, 16, 8, 8)"
-    assert labels(tg.viz.draw(LeNet(), IMAGE, depth=0).source)["g0"].startswith("LeNet 16 operations")
+    assert labels(tg.viz.draw(LeNet(), IMAGE, depth=0).source)["g0"].startswith("LeNet 12 operations")
 
 
 def test_repeated_blocks_say_how_often():

@@ -308,7 +308,7 @@ def test_what_is_not_known_is_not_guessed():
 UNKNOWN = {
     "argmax", "argmin", "onehot", "indices_of_winners",  # no gradient, so they are never recorded
     "put_pixels", "take_pixels", "give_to_winners", "take_winners",  # the places are values
-    "full_correlation", "kernel_correlation", "share_among_regions", "unpad",  # gradients
+    "full_correlation", "kernel_correlation", "share_among_regions", "share_among_windows", "unpad",  # gradients
 }  # fmt: skip
 
 

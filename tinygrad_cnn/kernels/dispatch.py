@@ -44,6 +44,8 @@ TABLE = {
     "max_pool":         Line(reference, 0, 0),
     "scatter_winners":  Line(reference, 0, 0),
     "gather_winners":   Line(reference, None, None),
+    "avg_pool":         Line(reference, 0, None),
+    "scatter_shares":   Line(reference, 0, None),
 }  # fmt: skip
 
 _choice: ContextVar[str | None] = ContextVar("kernels", default=None)
@@ -117,3 +119,5 @@ fold = _dispatched("fold")
 max_pool = _dispatched("max_pool")
 scatter_winners = _dispatched("scatter_winners")
 gather_winners = _dispatched("gather_winners")
+avg_pool = _dispatched("avg_pool")
+scatter_shares = _dispatched("scatter_shares")

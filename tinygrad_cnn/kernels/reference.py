@@ -13,13 +13,15 @@ convolution arithmetic for deep learning (2016).
 
 from __future__ import annotations
 
+from functools import lru_cache
 from itertools import product
 from math import prod
 from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn.backend import dtype_of, get_array_module
+from tinygrad_cnn.backend import dtype_of, get_array_module, is_object
+from tinygrad_cnn.kernels.elementary import divide
 
 Ints = tuple[int, ...]
 Pairs = tuple[tuple[int, int], ...]
@@ -230,3 +232,43 @@ def gather_winners(
     """The adjoint of `scatter_winners`: from each window of x the element at the winner's place."""
     flat = _flat_windows(x, kernel, stride, padding, dilation)
     return get_array_module(x).take_along_axis(flat, winners[..., None].astype(np.intp), axis=-1)[..., 0]
+
+
+def avg_pool(x: Any, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints, counted: Pairs) -> Any:
+    """Z[n,c,p] = sum_k X[n, c, s p + d k] / count(p), where the elements on x and on the `counted` padding count."""
+    entries = tuple(range(x.ndim, 2 * x.ndim - 2))
+    total = unfold(x, kernel, stride, padding, dilation).sum(axis=entries)
+    return divide(total, divisor(total, x.shape[2:], kernel, stride, padding, dilation, counted))
+
+
+def scatter_shares(
+    dz: Any, size: Ints, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints, counted: Pairs
+) -> Any:
+    """The gradient of each window's mean given to its elements in equal shares: (N, C, *out) -> (N, C, *size)."""
+    share = divide(dz, divisor(dz, size, kernel, stride, padding, dilation, counted))
+    share = share.reshape(*dz.shape, *(1,) * len(kernel))
+    return fold(get_array_module(dz).broadcast_to(share, (*dz.shape, *kernel)), size, stride, padding, dilation)
+
+
+def divisor(
+    like: Any, size: Ints, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints, counted: Pairs
+) -> Any:
+    """What the sums of windows are divided by: an integer where all windows count as many elements, else an array."""
+    if counted == padding:
+        return prod(kernel)
+    counts = window_counts(size, kernel, stride, padding, dilation, counted)
+    dtype = like.dtype if like.dtype.kind == "f" or is_object(like) else counts.dtype  # they need not fit an integer's
+    return get_array_module(like).asarray(counts.astype(dtype))
+
+
+@lru_cache(maxsize=512)
+def window_counts(
+    size: Ints, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints, counted: Pairs
+) -> Any:
+    """How many elements of each window count, (*out): those on x and on the `counted` part of the padding."""
+    counts = np.ones((), dtype=np.int64)
+    for m, k, s, (before, after), d, (a, b) in _zip(size, kernel, stride, padding, dilation, counted):
+        entries = np.arange((m + before + after - d * (k - 1) - 1) // s + 1)[:, None] * s + d * np.arange(k) - before
+        counts = counts[..., None] * ((entries >= -a) & (entries < m + b)).sum(axis=1)
+    counts.flags.writeable = False
+    return counts

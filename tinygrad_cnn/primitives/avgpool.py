@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
-from math import prod
 from typing import Any
 
-import numpy as np
+from tinygrad_cnn.backend import shape_of
+from tinygrad_cnn.engine import primitive
+from tinygrad_cnn.kernels import dispatch
+from tinygrad_cnn.kernels.reference import window_counts
+from tinygrad_cnn.primitives.arguments import padding_pairs, reach_of, spatial_shape
+from tinygrad_cnn.primitives.maxpool import pool_windows
 
-from tinygrad_cnn.backend import dtype_of, get_array_module, shape_of
-from tinygrad_cnn.primitives.arguments import Pairs, padding_pairs, reach_of, spatial_shape
-from tinygrad_cnn.primitives.maxpool import pool_windows, unfold_windows
-from tinygrad_cnn.primitives.reduction import sum
+
+@primitive(
+    x=lambda dz, x_shape, kernel, stride, padding, dilation, counted: share_among_windows(
+        dz, size=x_shape[2:], kernel=kernel, stride=stride, padding=padding, dilation=dilation, counted=counted
+    )
+)
+def mean_of_windows(x: Any, *, kernel: Any, stride: Any, padding: Any, dilation: Any, counted: Any) -> Any:
+    """Z[n,c,p] = sum_k X[n, c, s p + d k] / count(p); of the zero padding only the `counted` part counts."""
+    return dispatch.avg_pool(x, kernel, stride, padding, dilation, counted)
+
+
+@primitive(
+    dz=lambda G, kernel, stride, padding, dilation, counted: mean_of_windows(
+        G, kernel=kernel, stride=stride, padding=padding, dilation=dilation, counted=counted
+    )
+)
+def share_among_windows(
+    dz: Any, *, size: Any, kernel: Any, stride: Any, padding: Any, dilation: Any, counted: Any
+) -> Any:
+    """dX[n, c, s p + d k] += dZ[n,c,p] / count(p) for all k: the transpose of `mean_of_windows`."""
+    return dispatch.scatter_shares(dz, size, kernel, stride, padding, dilation, counted)
 
 
 def avg_pool2d(
@@ -85,24 +106,6 @@ def _avg_pool(
         operation, n, size, kernel_size, stride, padding, dilation, ceil_mode
     )
     counted = padding_pairs(operation, given, size, reach_of(kernel, dilation), stride)
-    counts = _counts(size, kernel, stride, padding, dilation, counted)
-    if not counts.all():
+    if not window_counts(size, kernel, stride, padding, dilation, counted).all():
         raise ValueError(f"{operation}: padding {padding} leaves a window {kernel} without an element to count")
-    windows = unfold_windows(x, kernel=kernel, stride=stride, padding=padding, dilation=dilation)
-    total = sum(windows, axis=tuple(range(2 + n, 2 + 2 * n)))
-    if counted == padding:
-        return total / prod(kernel)
-    xp = get_array_module(windows if not hasattr(windows, "_array") else windows._array)
-    dtype = dtype_of(x) if dtype_of(x).kind in "fO" else counts.dtype  # the counts of integers need not fit theirs
-    return total / xp.asarray(counts.astype(dtype))
-
-
-def _counts(
-    size: tuple[int, ...], kernel: Any, stride: Any, padding: Pairs, dilation: Any, counted: Pairs
-) -> Any:
-    """How many elements of each window count, (*out): those on x and on the `counted` part of the padding."""
-    counts = np.ones((), dtype=np.int64)
-    for m, k, s, (before, after), d, (a, b) in zip(size, kernel, stride, padding, dilation, counted, strict=True):
-        entries = np.arange((m + before + after - d * (k - 1) - 1) // s + 1)[:, None] * s + d * np.arange(k) - before
-        counts = counts[..., None] * ((entries >= -a) & (entries < m + b)).sum(axis=1)
-    return counts
+    return mean_of_windows(x, kernel=kernel, stride=stride, padding=padding, dilation=dilation, counted=counted)

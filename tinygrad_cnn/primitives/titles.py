@@ -10,6 +10,7 @@ _TITLES = {
     "transposed_convolution": "conv_transpose{n}d",
     "max_of_windows": "max_pool{n}d",
     "max_of_windows_split": "max_pool{n}d",
+    "mean_of_windows": "avg_pool{n}d",
     "max_of_regions": "{kind}_max_pool{n}d",
     "max_of_regions_split": "{kind}_max_pool{n}d",
     "mean_cross_entropy": "cross_entropy",

@@ -124,7 +124,9 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(["cumsum", "cumprod"], on_first_operand(_accumulated)),
     "correlation": on_first_operand(window_rules.correlation),
     "transposed_convolution": on_first_operand(window_rules.transposed_convolution),
-    **dict.fromkeys(["max_of_windows", "max_of_windows_split"], on_first_operand(window_rules.pooling)),
+    **dict.fromkeys(
+        ["max_of_windows", "max_of_windows_split", "mean_of_windows"], on_first_operand(window_rules.pooling)
+    ),
     "unfold_windows": on_first_operand(window_rules.windows_unfolded),
     "fold_windows": on_first_operand(window_rules.windows_folded),
     "unfold": on_first_operand(window_rules.columns),

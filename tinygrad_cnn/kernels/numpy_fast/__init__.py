@@ -3,7 +3,11 @@
 A kernel gives NotImplemented for what it has no better way to do than the definition.
 """
 
+from tinygrad_cnn.kernels.numpy_fast.averaging import avg_pool, scatter_shares
 from tinygrad_cnn.kernels.numpy_fast.convolution import conv_transpose, correlate, correlate_kernel, full_correlate
 from tinygrad_cnn.kernels.numpy_fast.pooling import max_pool, scatter_winners
 
-__all__ = ["conv_transpose", "correlate", "correlate_kernel", "full_correlate", "max_pool", "scatter_winners"]
+__all__ = [
+    "avg_pool", "conv_transpose", "correlate", "correlate_kernel", "full_correlate", "max_pool", "scatter_shares",
+    "scatter_winners",
+]  # fmt: skip

@@ -34,6 +34,7 @@ _ROLES = {
     "transposed_convolution": (IMAGES, (IMAGES, ("channel", "filter"), ("filter",))),
     "max_of_windows": (IMAGES, (IMAGES,)),
     "max_of_windows_split": (IMAGES, (IMAGES,)),
+    "mean_of_windows": (IMAGES, (IMAGES,)),
     "unfold_windows": (None, (IMAGES,)),
 }
 _NAMES = {
@@ -41,6 +42,7 @@ _NAMES = {
     "transposed_convolution": ("XUV", "KW", "Bb"),
     "max_of_windows": ("XUV",),
     "max_of_windows_split": ("XUV",),
+    "mean_of_windows": ("XUV",),
     "unfold_windows": ("XUV",),
     "linear": ("xuv", "WVU", "bc"),
     "matmul": ("XUV", "YWT"),
@@ -144,8 +146,6 @@ class Reader:
                 roles.setdefault(parent, role)
             if result:
                 roles[node] = result
-            elif kind == "sum" and kind_of(node.parents[0]) == "unfold_windows":
-                roles[node] = IMAGES
         for order in (self.order, self.order[::-1], self.order):  # neighbours with as many axes are alike
             for node in order:
                 if kind_of(node) not in ("transpose", "matmul", "linear"):
@@ -277,9 +277,6 @@ class Reader:
         operands = self._operands(node)
         result = run(node, operands)
         is_polynomial = result is not None
-        if is_polynomial and not node.name and _is_window_sum(node, self.order):
-            self._moved(node, operands, result)
-            return
         if is_polynomial and is_moved(result):
             if node is self.root:
                 if self._relabel(node, operands, result):
@@ -338,11 +335,3 @@ def _of(variable: Variable) -> Operand:
 def _is_number(node: Node) -> bool:
     """Whether the node stands for its numbers: a constant without a name, labels, a mask."""
     return isinstance(node, Constant) and (not node.name or node.dtype.kind not in "fO")
-
-
-def _is_window_sum(node: Node, order: Sequence[Node]) -> bool:
-    """Whether the node is the sum of an average pooling, which the mean of each window is made from."""
-    if kind_of(node) != "sum" or kind_of(node.parents[0]) != "unfold_windows":
-        return False
-    users = [user for user in order if node in user.parents]
-    return len(users) == 1 and kind_of(users[0]) == "divide" and isinstance(users[0].parents[1], Constant)

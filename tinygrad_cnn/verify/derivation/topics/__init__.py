@@ -9,7 +9,7 @@ from tinygrad_cnn.verify.derivation.stages import Stage
 from tinygrad_cnn.verify.derivation.topics.base import Closed, Topic, back_to, brought_back, moves_said, seen
 from tinygrad_cnn.verify.derivation.topics.convolution import Convolution
 from tinygrad_cnn.verify.derivation.topics.elementwise import Elementwise, Relu, is_elementwise
-from tinygrad_cnn.verify.derivation.topics.pooling import AveragePooling, MaxPooling, is_average
+from tinygrad_cnn.verify.derivation.topics.pooling import AveragePooling, MaxPooling
 from tinygrad_cnn.verify.derivation.topics.products import Linear, Matmul
 from tinygrad_cnn.verify.derivation.topics.rearrangements import Rearrangement
 from tinygrad_cnn.verify.derivation.topics.reductions import Reduction
@@ -23,6 +23,7 @@ _TOPICS: dict[str, type[Topic]] = {
     "transposed_convolution": TransposedConvolution,
     "max_of_windows": MaxPooling,
     "max_of_windows_split": MaxPooling,
+    "mean_of_windows": AveragePooling,
     "matmul": Matmul,
     "linear": Linear,
     "sum": Reduction,
@@ -44,8 +45,6 @@ EXPANSIONS: Mapping[str, Expansion] = {
 
 def topic_of(stage: Stage) -> Topic:
     """What is known about the operation of a step."""
-    if is_average(stage):
-        return AveragePooling(stage)
     if stage.kind == "softmax" and stage.known is not None:
         return Softmax(stage)
     if stage.kind == "cross_entropy" and stage.detail is None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_cnn.kernels.reference import window_counts
 from tinygrad_cnn.verify.derivation import forms
 from tinygrad_cnn.verify.derivation.document import Block, Display, Paragraph, say
 from tinygrad_cnn.verify.derivation.forms import Form
@@ -27,7 +28,7 @@ from tinygrad_cnn.verify.derivation.notation import (
     times,
 )
 from tinygrad_cnn.verify.derivation.polynomial import NotPolynomialError, Polynomial, array_of, rational
-from tinygrad_cnn.verify.derivation.stages import Operand, Stage, kind_of
+from tinygrad_cnn.verify.derivation.stages import Stage
 from tinygrad_cnn.verify.derivation.topics.base import Closed, Topic, chain_rule, seen
 from tinygrad_cnn.verify.derivation.topics.phrases import Ints, between_said, times_said
 from tinygrad_cnn.verify.derivation.topics.windows import OUT, PLACE, Windows, called, of_planes
@@ -152,36 +153,20 @@ class MaxPooling(Pooling):
 
 
 class AveragePooling(Pooling):
-    """The mean of each window: windows, their sums, and the division by the count."""
+    """The mean of each window."""
 
     said = "the mean of each window"
 
     def __init__(self, stage: Stage) -> None:
         super().__init__(stage)
-        counts = np.asarray(self.operand(1).array)
+        counts = window_counts(
+            self.size, self.window, self.stride, self.padding, self.dilation, self.options["counted"]
+        )
         self.counts = np.broadcast_to(counts, self.output.shape)
-
-    def read_options(self) -> None:
-        total = self.operand(0)
-        assert total.before is not None
-        assert total.before.move is not None
-        self.options = total.before.move.options
-        super().read_options()
-
-    @property
-    def image(self) -> Operand:
-        total = self.operand(0)
-        assert total.before is not None
-        assert total.before.before is not None
-        return total.before.before
 
     @property
     def name(self) -> str:
         return f"avg_pool{self.n}d"
-
-    def name_of(self, position: int) -> Notation:
-        variable = self.image.variable
-        return variable.plane() if variable is not None else seen(self.image)
 
     @property
     def is_even(self) -> bool:
@@ -239,18 +224,6 @@ class AveragePooling(Pooling):
         if left is None or right is None:
             return None
         return Call("crop", (correlated(left, right),)) if self.is_padded else correlated(left, right)
-
-
-def is_average(stage: Stage) -> bool:
-    """Whether the step is the division of the sums of windows by their counts."""
-    if stage.kind != "divide":
-        return False
-    moves: list[str] = []
-    operand: Operand | None = stage.operands[0]
-    while operand is not None and operand.move is not None and len(moves) < 2:
-        moves.append(kind_of(operand.move))
-        operand = operand.before
-    return moves == ["sum", "unfold_windows"]
 
 
 def _entry(value: Any) -> Notation:

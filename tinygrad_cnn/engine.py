@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache, partial, wraps
 from operator import itemgetter
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeVar, cast
 from weakref import ref
 
 import numpy as np
@@ -41,6 +41,7 @@ PLAN_COUNT = 64
 SCALARS = frozenset({np.float16, np.float32, np.float64, np.longdouble, Fraction})
 """Single numbers, which two of one type need no look at shape and dtype."""
 
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 _number = itertools.count(1).__next__
 _ndarray = np.ndarray
 _new = object.__new__
@@ -143,7 +144,7 @@ def recorder() -> Any:
     return _mode.recorder
 
 
-def observed(function: Callable[..., Any]) -> Callable[..., Any]:
+def observed(function: _Function) -> _Function:
     """A function that looks at numbers, or changes what is not in the graph: a recorded step calls it each time."""
 
     @wraps(function)
@@ -152,7 +153,7 @@ def observed(function: Callable[..., Any]) -> Callable[..., Any]:
             return function(*arguments, **options)
         return _mode.recorder.call(function, arguments, options)
 
-    return call
+    return cast(_Function, call)
 
 
 def is_debugging() -> bool:

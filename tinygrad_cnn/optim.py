@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tinygrad_cnn import backend
+from tinygrad_cnn.engine import observed
 from tinygrad_cnn.tensor import Tensor
 
 Group = dict[str, Any]
@@ -107,6 +108,7 @@ class Optimizer(ABC):
         The arrays in `state` are the optimiser's own and may be updated in place.
         """
 
+    @observed
     def step(self) -> None:
         """Update every parameter that has a gradient. A parameter whose `.grad` is None stays as it is.
 
@@ -141,6 +143,7 @@ class Optimizer(ABC):
                 state[name] = backend.as_array(value, like=array)
         return g
 
+    @observed
     def zero_grad(self) -> None:
         """Forget every parameter's gradient: `.grad` becomes None."""
         for group in self.param_groups:

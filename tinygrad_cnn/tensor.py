@@ -11,7 +11,7 @@ from weakref import ref
 import numpy as np
 
 from tinygrad_cnn import backend, dlpack, walk
-from tinygrad_cnn.engine import Leaf, Node, Unkept, Variable, name_operation
+from tinygrad_cnn.engine import Leaf, Node, Unkept, Variable, name_operation, observed
 from tinygrad_cnn.numpy_protocol import NumpyProtocol
 from tinygrad_cnn.primitives import (
     activations,
@@ -32,6 +32,7 @@ _DIFFERENTIABLE = "fO"  # kinds of dtype: floating-point numbers, and objects fo
 _NO_OPTIONS: dict[str, Any] = {}
 
 
+@observed
 def tensor(
     data: Any, dtype: Any = None, device: str | None = None, requires_grad: bool = False, name: str | None = None
 ) -> Tensor:
@@ -135,7 +136,7 @@ def _comparison(compare: Callable[[Any, Any], Any], symbol: str) -> Callable[[Te
             name_operation(symbol, [self._array, other], error)
             raise
 
-    return method
+    return observed(method)
 
 
 class Tensor(NumpyProtocol, dlpack.MemoryProtocols):
@@ -180,6 +181,7 @@ class Tensor(NumpyProtocol, dlpack.MemoryProtocols):
         return backend.read_only(self._array)
 
     @data.setter
+    @observed
     def data(self, value: Any) -> None:
         if not self.is_leaf:
             raise ValueError(f"data: only a leaf's data can be assigned, and {self!r} was computed; detach() it first")

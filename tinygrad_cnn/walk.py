@@ -98,7 +98,8 @@ def backward(
     """Walk back from `variable` and add to the `.grad` of every leaf, and of every tensor with `retain_grad()`."""
     root = _root(variable, "backward")
     if (recorder := engine.recorder()) is not None:
-        recorder.backward(variable, gradient, create_graph)
+        recorder.backward(variable, gradient, retain_graph, create_graph)
+        return
     seed = _seed(variable, gradient, create_graph, "backward", "gradient")
     order = _operations([root])
     wrap = variable._wrap

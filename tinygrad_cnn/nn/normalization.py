@@ -79,7 +79,7 @@ class _ChannelNorm(Module):
     def _count(self, x: Any) -> None:
         """One more batch was seen; an empty one changed nothing."""
         if self.num_batches_tracked is not None and 0 not in shape_of(x):
-            self.num_batches_tracked.data = self.num_batches_tracked.data + 1
+            self.num_batches_tracked.data = self.num_batches_tracked + 1
 
     def extra_repr(self) -> str:
         """The arguments that differ from their defaults."""

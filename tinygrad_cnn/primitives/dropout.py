@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn import backend
-from tinygrad_cnn.backend import device_of, get_array_module, is_object, shape_of
-from tinygrad_cnn.engine import primitive
+from tinygrad_cnn.backend import device_of, is_object, shape_of
+from tinygrad_cnn.engine import observed, primitive
 from tinygrad_cnn.kernels.normalization import in_arithmetic_of
 from tinygrad_cnn.primitives.arguments import integer, spatial_shape
 from tinygrad_cnn.primitives.normalization_arguments import array_of, check_bool, number
@@ -77,11 +77,17 @@ def _drop(operation: str, x: Any, p: Any, training: Any, seed: Any, shape: tuple
     if not training or p == 0:
         return x
     array = array_of(x)
-    device = device_of(array)
-    with backend.on_device(device):
-        random = backend.generator(device) if seed is None else get_array_module(array).random.default_rng(seed)
-        kept = random.random(shape, dtype=np.float32) >= float(p)
+    kept = _decisions(shape, float(p), seed, device_of(array))
     return _dropout(x, kept, scale=1 / (1 - in_arithmetic_of(array, p)) if p < 1 else 1)
+
+
+@observed
+def _decisions(shape: tuple[int, ...], p: float, seed: int | None, device: str) -> Any:
+    """True with probability 1 - p."""
+    with backend.on_device(device):
+        xp = np if device == "cpu" else backend.gpu_module()
+        random = backend.generator(device) if seed is None else xp.random.default_rng(seed)
+        return random.random(shape, dtype=np.float32) >= p
 
 
 def check_probability(operation: str, p: Any) -> Any:

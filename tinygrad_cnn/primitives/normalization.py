@@ -15,7 +15,7 @@ from math import prod
 from typing import Any
 
 from tinygrad_cnn.backend import as_array, dtype_of, is_object, shape_of
-from tinygrad_cnn.engine import Variable, primitive
+from tinygrad_cnn.engine import Variable, observed, primitive
 from tinygrad_cnn.kernels import normalization as kernels
 from tinygrad_cnn.primitives.arguments import per_axis
 from tinygrad_cnn.primitives.elementwise import add, multiply
@@ -177,7 +177,7 @@ def batch_norm(
     found: list[kernels.Statistics] = []
     z = _normalize(x, _per_channel(weight, x), _per_channel(bias, x), axis, eps, found)
     if running_mean is not None and count:
-        _update(running_mean, running_var, found[0].mean + found[0].rest, found[0].variance, count, momentum)
+        _update(running_mean, running_var, found, count, momentum)
     return z
 
 
@@ -223,9 +223,7 @@ def instance_norm(
     found: list[kernels.Statistics] = []
     z = _normalize(x, _per_channel(weight, x), _per_channel(bias, x), axis, eps, found)
     if running_mean is not None and count and shape[0]:
-        each = found[0].mean + found[0].rest, found[0].variance
-        center, variance = (array.sum(axis=0) / shape[0] for array in each)
-        _update(running_mean, running_var, center, variance, count, momentum)
+        _update(running_mean, running_var, found, count, momentum, shape[0])
     return z
 
 
@@ -322,18 +320,35 @@ def _normalize(x: Any, weight: Any, bias: Any, axis: tuple[int, ...], eps: Any, 
 def _with_constants(x: Any, center: Any, variance: Any, weight: Any, bias: Any, eps: Any) -> Any:
     """x less its constant mean, over the root of its constant variance, times weight plus bias."""
     wide = in_single_precision(x)
-    center, variance = (_per_channel(in_single_precision(array_of(array)), x) for array in (center, variance))
-    scale = kernels.reciprocal_root(variance, kernels.in_arithmetic_of(variance, eps))
-    if dtype_of(wide).kind == "f":  # the statistics' dtype is no concern of the result's
-        center, scale = (array.astype(dtype_of(wide)) for array in (center, scale))
+    center, scale = _center_and_scale(center, variance, eps, len(shape_of(x)), dtype_of(wide))
     weight, bias = _per_channel(weight, x), _per_channel(bias, x)
     if weight is not None:
         scale = multiply(weight, scale)
     return narrowed(_affine(wide, center, scale, *(() if bias is None else (bias,))), x, weight, bias)
 
 
-def _update(running_mean: Any, running_var: Any, center: Any, variance: Any, count: int, momentum: Any) -> None:
-    """Move the running statistics towards those of a batch with `count` values; both, or none where one fails."""
+@observed
+def _center_and_scale(center: Any, variance: Any, eps: Any, ndim: int, dtype: Any) -> tuple[Any, Any]:
+    """The mean and 1 / sigma of each channel, which broadcast against (N, C, ...), as plain arrays."""
+    shape = (-1, *(1,) * (ndim - 2))
+    center, variance = (reshape(in_single_precision(array_of(array)), shape) for array in (center, variance))
+    scale = kernels.reciprocal_root(variance, kernels.in_arithmetic_of(variance, eps))
+    if dtype.kind == "f":  # the statistics' dtype is no concern of the result's
+        center, scale = center.astype(dtype), scale.astype(dtype)
+    return center, scale
+
+
+@observed
+def _update(
+    running_mean: Any, running_var: Any, found: list[kernels.Statistics], count: int, momentum: Any, images: int = 0
+) -> None:
+    """Move the running statistics towards those of a batch with `count` values; both, or none where one fails.
+
+    With `images` there are statistics for so many images, whose means are taken.
+    """
+    center, variance = found[0].mean + found[0].rest, found[0].variance
+    if images:
+        center, variance = (array.sum(axis=0) / images for array in (center, variance))
     batch = center, variance * count / (count - 1)
     new = []
     for running, value in zip((running_mean, running_var), batch, strict=True):

@@ -6,6 +6,7 @@ import argparse
 import importlib
 
 NAMES = {
+    "cpu": "the library against its peers: operations, training steps, overhead, memory; see --help behind the name",
     "overhead": "scalar and small-tensor graphs, and the import, against PyTorch and NumPy",
     "pictures": "drawing graphs, writing pages and summaries, and how a page of 2,000 boxes answers",
     "verification": "check_rule over its default family, derive, scalar_graph",
@@ -16,7 +17,16 @@ def main() -> None:
     """Run the benchmark that the command line names."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("name", choices=NAMES, help="; ".join(f"{name}: {text}" for name, text in NAMES.items()))
-    importlib.import_module(f"benchmarks.{parser.parse_args().name}").main()
+    parser.add_argument("options", nargs=argparse.REMAINDER, help="of that benchmark")
+    options = parser.parse_args()
+    if options.name == "cpu":
+        from benchmarks.cpu.command import main as compare
+
+        compare(options.options)
+    elif options.options:
+        parser.error(f"{options.name} takes no options")
+    else:
+        importlib.import_module(f"benchmarks.{options.name}").main()
 
 
 if __name__ == "__main__":

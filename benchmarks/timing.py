@@ -73,10 +73,16 @@ def environment() -> str:
     versions = [f"Python {platform.python_version()}", f"NumPy {numpy.__version__}"]
     if "torch" in sys.modules:
         versions.append(f"PyTorch {sys.modules['torch'].__version__}")
+    commit = _git("rev-parse", "--short", "HEAD") or "unknown"
+    if _git("status", "--porcelain", "--", "tinygrad_cnn"):
+        commit += " and changes"
+    return f"{_processor()}, {os.cpu_count()} cores; {', '.join(versions)}; commit {commit}"
+
+
+def _git(*arguments: str) -> str:
     root = Path(__file__).parent.parent
-    command = ["git", "rev-parse", "--short", "HEAD"]
-    commit = subprocess.run(command, capture_output=True, text=True, cwd=root, check=False)
-    return f"{_processor()}, {os.cpu_count()} cores; {', '.join(versions)}; commit {commit.stdout.strip() or 'unknown'}"
+    command = ["git", "-C", str(root), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def _processor() -> str:
@@ -94,11 +100,12 @@ def table(rows: dict[str, dict[str, Timing]]) -> str:
         for name, timing in timings.items():
             low, middle, high = timing.ratio
             ratio = f"{middle:.2f} ({low:.2f} to {high:.2f})"
-            lines.append(f"| {measured} | {name} | {_seconds(timing.seconds)} | {ratio} |")
+            lines.append(f"| {measured} | {name} | {readable(timing.seconds)} | {ratio} |")
     return "\n".join(lines)
 
 
-def _seconds(seconds: float) -> str:
+def readable(seconds: float) -> str:
+    """A time in the unit that suits it."""
     for unit, scale in (("s", 1), ("ms", 1e3), ("µs", 1e6)):
         if seconds * scale >= 1:
             return f"{seconds * scale:.3g} {unit}"

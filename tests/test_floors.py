@@ -19,6 +19,7 @@ FLOORS = [
     ("tensor", "numpy_protocol", "dlpack"),
     ("nn", "data"),
     ("optim",),
+    ("capture",),
     ("training",),
     ("verify",),
     ("viz",),

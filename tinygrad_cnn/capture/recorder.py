@@ -1,0 +1,476 @@
+"""The recorder: it sees what a step computes, walks and changes, and writes the program that does the same."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+import numpy as np
+
+from tinygrad_cnn import backend, diagnostics, engine, walk
+from tinygrad_cnn.capture.formulas import Name, line
+from tinygrad_cnn.capture.program import LINE_COUNT, Program, is_plain
+from tinygrad_cnn.engine import SCALARS, Node, Primitive, Variable
+from tinygrad_cnn.kernels.normalization import Statistics
+from tinygrad_cnn.primitives import dropout, indexing, local_response, loss, normalization, products, softmax
+from tinygrad_cnn.primitives.normalization_arguments import array_of, check_running
+from tinygrad_cnn.tensor import Tensor
+
+_GRAD: Any = Tensor.__dict__["grad"]
+_ENGINE_FILES = frozenset({engine.__file__, walk.__file__})
+_PACKAGE = os.path.dirname(engine.__file__)
+
+# Who reads no more of a tensor than its shape, dtype and device, or hands its array on to where it is followed.
+_HARMLESS = frozenset(
+    function.__code__
+    for function in (
+        *(Tensor.__dict__[name].fget for name in ("shape", "size", "dtype", "device", "requires_grad")),
+        Tensor.__dict__["requires_grad"].fset,
+        Tensor.detach,
+        Tensor._wrap,
+        softmax.cross_entropy,
+        products._products_before,
+        indexing.diagonal_of,
+        indexing._matrix_indices,
+        check_running,
+        loss._beside,
+        normalization._normalize,
+        dropout._drop,
+        local_response.local_response_norm,
+    )
+)
+_HANDS_ON = frozenset({array_of.__code__, loss._values.__code__})
+
+
+class _RefusedError(Exception):
+    """The step, or a part of it, can't be replayed."""
+
+
+class ChangedError(Exception):
+    """A tensor from outside the step is of another dtype or shape now, or asks for a gradient, or no more."""
+
+
+class Recorder:
+    """Follows one call of a step; `reason` says why it can't be replayed, or is None.
+
+    Values are followed as tensors, and as the arrays in them. What is not known to come from an argument, from a
+    tensor outside the step or from an operation is refused, not taken for a constant.
+    """
+
+    def __init__(self, arguments: list[Tensor]) -> None:
+        self.program = Program()
+        self.reason: str | None = None
+        self.checks: list[str] = []
+        self.updated: list[Tensor] = []
+        self.draws = False
+        self._owners = {id(x): f"a[{i}]" for i, x in reversed(list(enumerate(arguments)))}
+        self._tensors: dict[int, str] = {}
+        self._arrays: dict[int, str] = {}
+        self._loaded: dict[int, str] = {}
+        self._unknown: set[int] = set()
+        self._cleared: set[int] = set()  # leaves whose gradient is None at this point
+        self._frames: dict[Node, list[str]] = {}
+        self._alive: list[Any] = [arguments]  # what is known by its id
+        self._verified: set[tuple[Any, ...]] = set()
+        self._wrap = self.program.name(Tensor._wrap)
+
+    def refuse(self, reason: str) -> None:
+        """Stop following, for this reason; the step itself goes on."""
+        if self.reason is None:
+            self.reason = reason
+
+    @contextmanager
+    def _following(self) -> Iterator[None]:
+        try:
+            yield
+        except _RefusedError as error:
+            self.refuse(str(error))
+        if len(self.program.lines) > LINE_COUNT:
+            self.refuse(f"it has more than {LINE_COUNT} operations")
+
+    @contextmanager
+    def _looking_away(self) -> Iterator[None]:
+        before = engine.set_recorder(None)
+        try:
+            yield
+        finally:
+            engine.set_recorder(before)
+
+    # What a name is needed for
+
+    def _tensor(self, x: Any) -> str:
+        """The array of a tensor."""
+        known = self._tensors.get(id(x))
+        return self._load(x) if known is None else known
+
+    def _load(self, x: Any) -> str:
+        """The array of a tensor from outside: looked up when it is used, for it may be another each time."""
+        known = self._loaded.get(id(x))
+        if known is None:
+            with self._looking_away():
+                owner, array = self._owner(x), x._array
+                known = self._loaded[id(x)] = self.program.value(array)
+                self.program.add(f"{known} = {owner}._array")
+                self._remember(array, known)
+        return known
+
+    def _owner(self, x: Any) -> str:
+        """A tensor from outside itself. A replay begins by looking whether it still is what it was."""
+        owner = self._owners.get(id(x))
+        if owner is None:
+            if id(x) in self._tensors or id(x) in self._unknown:
+                raise _RefusedError("a tensor made in it from numbers that are not followed is used")
+            with self._looking_away():
+                owner = self._owners[id(x)] = self.program.name(x, "t")
+                self._alive.append(x)
+                self._check(owner, x)
+        return owner
+
+    def _check(self, owner: str, x: Any) -> None:
+        array, node, name = x._array, x.node, self.program.name
+        if node is not None and node.requires_grad:
+            wrong = f"{owner}.node is not {name(node)}"
+        else:
+            wrong = f"({owner}.node is not None and {owner}.node.requires_grad)"
+        self.checks.append(f"x = {owner}._array")
+        if isinstance(array, np.ndarray):
+            wrong += f" or x.dtype is not {name(array.dtype)} or x.shape != {array.shape}"
+        else:
+            wrong += f" or type(x) is not {name(type(array))}"
+        self.checks.append(f"if {wrong}: raise {name(ChangedError)}({owner!r})")
+
+    def _array(self, x: Any) -> str:
+        """A plain array: one that is followed, or one from outside, which has to be the same object each time."""
+        known = self._arrays.get(id(x))
+        return self.program.name(x, "x") if known is None else known
+
+    def _remember(self, array: Any, name: str) -> None:
+        # Objects that exist once, as True and small integers, tell nothing about where they come from.
+        if isinstance(array, np.ndarray | np.floating):
+            self._arrays.setdefault(id(array), name)
+            self._alive.append(array)
+
+    def _follow(self, x: Any, name: str) -> None:
+        self._tensors[id(x)] = name
+        self._alive.append(x)
+        with self._looking_away():
+            self._remember(x._array, name)
+
+    def _operand(self, x: Any, array: Any) -> str:
+        if isinstance(x, Variable):
+            return self._tensor(x)
+        if isinstance(x, np.ndarray) or id(x) in self._arrays:
+            return self._array(x)
+        if isinstance(x, list | tuple):
+            if not is_plain(x):
+                raise _RefusedError("a list that holds more than plain numbers is an operand")
+            return self.program.constant(array)
+        if is_plain(x):
+            return self.program.constant(x)
+        raise _RefusedError(f"an operand is a {type(x).__name__}")
+
+    def _option(self, value: Any) -> str:
+        if id(value) in self._arrays or isinstance(value, np.ndarray):
+            return self._array(value)
+        if isinstance(value, tuple) and not is_plain(value):
+            return f"({''.join(f'{self._option(item)}, ' for item in value)})"
+        if isinstance(value, list) and value and all(isinstance(item, Statistics) for item in value):
+            name = self.program.value(value)  # a list for the statistics that the operation finds
+            self.program.add(f"{name} = []")
+            self._arrays[id(value)] = name
+            self._alive.append(value)
+            return name
+        if is_plain(value):
+            return self.program.constant(value)
+        raise _RefusedError(f"an option is a {type(value).__name__}")
+
+    def _called(self, function: Callable[..., Any], names: list[str], values: list[Any], result: Any) -> str:
+        """The call of a function, or what it does as a line of arithmetic."""
+        given = list(zip(names, values, strict=True))
+        text = line(function, [value if type(value) in (int, float) else Name(name) for name, value in given])
+        if text is not None:
+            key = (function, *map(type, values))
+            if key in self._verified:
+                return text
+            with np.errstate(all="ignore"):
+                again = eval(text, {}, {name: value for name, value in given if name.isidentifier()})
+            if _identical(again, result):
+                self._verified.add(key)
+                return text
+        return f"{self.program.name(function)}({', '.join(names)})"
+
+    # What the engine tells
+
+    def operation(
+        self,
+        primitive: Primitive,
+        operands: tuple[Any, ...],
+        arrays: list[Any],
+        auxiliaries: Any,
+        options: dict[str, Any],
+        result: Any,
+    ) -> None:
+        """An operation on tensors was computed."""
+        if self.reason is not None:
+            return
+        with self._following():
+            names = [self._operand(x, array) for x, array in zip(operands, arrays, strict=True)]
+            with self._looking_away():
+                z = result._array
+            if options or auxiliaries:
+                given = [*names, *(f"{name}={self._option(value)}" for name, value in options.items())]
+                text = f"{self.program.name(primitive.forward)}({', '.join(given)})"
+            else:
+                text = self._called(primitive.forward, names, arrays, z)
+            others = [self.program.value(value) for value in auxiliaries]
+            if text in names:
+                name = text  # the operand itself
+            else:
+                name = self.program.value(z)
+                self.program.add(f"{', '.join([name, *others])} = {text}")
+            self._follow(result, name)
+            if result.node is not None:
+                self._frames[result.node] = [*names, *others, name]
+
+    def call(self, function: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        """Call a function that is to be called at every replay."""
+        with self._looking_away():
+            result = function(*arguments, **options)
+        if self.reason is None:
+            with self._following():
+                self._add_call(function, arguments, options, result)
+        return result
+
+    def _add_call(
+        self, function: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any], result: Any
+    ) -> None:
+        given = [self._argument(x) for x in arguments]
+        given += [f"{name}={self._argument(x)}" for name, x in options.items()]
+        outside = [x for x in (*arguments, *options.values()) if id(x) in self._owners]
+        optimizers = [x for x in arguments if hasattr(x, "param_groups")]
+        text = f"{self.program.name(function)}({', '.join(given)})"
+        clears = bool(optimizers) and function.__name__ == "zero_grad"
+        if isinstance(result, Variable):
+            if result.node is not None:
+                raise _RefusedError(f"{function.__name__} makes a tensor that requires a gradient")
+            name = self.program.value(result)
+            self.program.add(f"{name} = {text}._array")
+            self._follow(result, name)
+        elif isinstance(result, tuple):
+            names = [self.program.value(x) for x in result]
+            self.program.add(f"{', '.join(names)}, = {text}")
+            for x, name in zip(result, names, strict=True):
+                self._made(function, x, name)
+        elif result is not None:
+            name = self.program.value(result)
+            self.program.add(f"{name} = {text}")
+            self._made(function, result, name)
+        else:
+            self.program.add(text, is_final=bool(optimizers) and not clears)
+            self.updated += [x for x in outside if not self._owners[id(x)].startswith("a")]
+            self._loaded.clear()
+        self.draws = self.draws or not any(isinstance(x, Variable) for x in arguments)
+        if clears:
+            self._cleared.update(id(p) for optimizer in optimizers for g in optimizer.param_groups for p in g["params"])
+
+    def _made(self, function: Callable[..., Any], x: Any, name: str) -> None:
+        if not isinstance(x, np.ndarray | np.floating):
+            raise _RefusedError(f"{function.__name__} gives Python a {type(x).__name__}")
+        self._remember(x, name)
+        self._arrays[id(x)] = name
+
+    def _argument(self, x: Any) -> str:
+        if isinstance(x, Variable):
+            known = self._tensors.get(id(x))
+            return self._owner(x) if known is None else f"{self._wrap}({known}, None)"
+        if isinstance(x, np.ndarray) or id(x) in self._arrays:
+            return self._array(x)
+        return self.program.constant(x) if is_plain(x) else self.program.name(x)
+
+    # What the slots tell
+
+    def read(self, x: Variable, slot: str, value: Any, frame: FrameType) -> None:
+        """The array or the gradient of a tensor was read."""
+        if self.reason is not None or frame.f_code.co_filename in _ENGINE_FILES:
+            return
+        if slot == "_grad":
+            known = id(x) in self._cleared or id(x) in self._tensors if value is None else id(value) in self._tensors
+            if not known:
+                self.refuse(f"a gradient from before it is looked at in it{_where()}")
+            return
+        code = frame.f_code
+        if code in _HANDS_ON and frame.f_back is not None:
+            code = frame.f_back.f_code
+        if code not in _HARMLESS:
+            what = getattr(code, "co_qualname", code.co_name)
+            self.refuse(f"the numbers of a tensor are read in it, by {what}{_where()}")
+
+    def write(self, x: Variable, slot: str, value: Any, is_new: bool, frame: FrameType) -> None:
+        """The array or the gradient of a tensor was replaced, or a new tensor filled."""
+        if self.reason is not None:
+            return
+        if is_new:
+            if slot == "_array":
+                self._alive.append(x)
+                caller = frame.f_back
+                if caller is not None and caller.f_code is Tensor.detach.__code__:
+                    with self._following():
+                        self._tensors[id(x)] = self._tensor(caller.f_locals["self"])
+                elif id(value) in self._arrays:
+                    self._tensors[id(x)] = self._arrays[id(value)]
+                else:
+                    self._unknown.add(id(x))
+        elif slot == "_array":
+            self.refuse(f"the data of a tensor is replaced in it{_where()}")
+        elif frame.f_code is not _GRAD.fset.__code__:
+            if frame.f_code.co_filename not in _ENGINE_FILES:
+                self.refuse(f"a gradient is written in it{_where()}")
+        elif id(x) not in self._tensors:
+            with self._following():
+                if value is None:
+                    self.program.add(f"{self._owner(x)}._grad = None")
+                    self._cleared.add(id(x))
+                else:
+                    self.program.add(f"{self._owner(x)}._grad = {self._argument(value)}", is_final=True)
+                    self._cleared.discard(id(x))
+
+    # The backward walk
+
+    def backward(self, variable: Variable, gradient: Any, retain_graph: bool, create_graph: bool) -> None:
+        """Walk, and write down what the walk does."""
+        if create_graph:
+            self.refuse("backward(create_graph=True) is called in it")
+        totals: dict[Node, str] = {}
+        if self.reason is None:
+            with self._following(), self._looking_away():
+                totals = self._walked(variable, gradient)
+        with self._looking_away():
+            walk.backward(variable, gradient, retain_graph, create_graph)
+        if self.reason is None:
+            with self._following():
+                self._accumulate(totals)
+
+    def _walked(self, root: Variable, gradient: Any) -> dict[Node, str]:
+        """The lines of `walk._walk`, rule by rule; the names of the gradients that arrive at leaves."""
+        program, order = self.program, walk._operations([root.node])  # type: ignore[list-item]
+        if any(node not in self._frames for node in order):
+            raise _RefusedError("backward() reaches operations from before it")
+        seed = walk._seed(root, gradient, False, "backward", "gradient")
+        if gradient is None:
+            name = program.constant(seed) if type(seed) in SCALARS else program.value(seed)
+            if type(seed) not in SCALARS:
+                program.add(f"{name} = {program.name(backend.ones_like)}({self._tensor(root)})")
+        elif isinstance(gradient, Variable) and seed is gradient._array:
+            name = self._tensor(gradient)
+        else:
+            raise _RefusedError("backward(gradient) is called in it with what is no tensor of the output's dtype")
+        pending: dict[Node, tuple[str, Any]] = {root.node: (name, seed)}  # type: ignore[dict-item]
+        for node in order:
+            arrived = pending.pop(node, None)
+            if arrived is None:
+                continue
+            if node.target is not None:
+                raise _RefusedError("retain_grad() is called in it")
+            plan, saved = node.plan, node.saved
+            assert plan is not None
+            if saved is None:
+                raise _RefusedError("backward() is called on a freed graph in it")
+            frame, total = self._frames[node], arrived[1]
+            names = [frame[i] for i in plan.kept]
+            names += [program.constant(value) for value in saved[len(names) : len(names) + len(plan.shapes)]]
+            names += [self._option(node.options[option]) for option in plan.options]
+            for operand, rule, positions in plan.rules:
+                parent = node.parents[operand]
+                values = [total, *(saved[i] for i in positions)]
+                result = rule(*values)
+                name = self._gradient(rule, [arrived[0], *(names[i] for i in positions)], values, result)
+                fitted = walk._fit(result, parent, node)
+                if fitted is not result:
+                    # A constant stands in for the parent: it has the shape and the dtype, and no graph behind it.
+                    stand_in = engine.Constant(parent.value)
+                    result, before, name = fitted, name, program.value(fitted)
+                    program.add(
+                        f"{name} = {program.name(walk._fit)}({before}, {self._stand_in(stand_in)}, "
+                        f"{program.name(_NOBODY)})"
+                    )
+                earlier = pending.get(parent)
+                if earlier is not None:
+                    result, before, name = earlier[1] + result, name, program.value(result)
+                    program.add(f"{name} = {earlier[0]} + {before}")
+                pending[parent] = name, result
+        return {node: name for node, (name, _) in pending.items()}
+
+    def _gradient(self, rule: Callable[..., Any], names: list[str], values: list[Any], result: Any) -> str:
+        text = self._called(rule, names, values, result)
+        if text in names:
+            return text
+        name = self.program.value(result)
+        self.program.add(f"{name} = {text}")
+        return name
+
+    def _stand_in(self, node: Node) -> str:
+        name = f"n{len(self.program.names)}"
+        self.program.names[name] = node
+        self.program.by_value.add(name)
+        return name
+
+    def _accumulate(self, totals: dict[Node, str]) -> None:
+        """Add what arrived at leaves to their `.grad`."""
+        add = self.program.add
+        for node, name in totals.items():
+            leaf: Any = None if node.target is None else node.target()
+            if leaf is None:
+                continue
+            with self._looking_away():
+                owner, gradient = self._owner(leaf), leaf._grad
+                total = gradient._array
+            if id(leaf) in self._cleared:
+                add(f"{owner}._grad = {self._wrap}({name}, None)", is_final=True)
+                self._cleared.discard(id(leaf))
+            else:
+                total_name = self.program.value(total)
+                add(f"g = {owner}._grad", is_final=True)
+                add(f"{total_name} = {name} if g is None else g._array + {name}")
+                add(f"{owner}._grad = {self._wrap}({total_name}, None)")
+                name = total_name
+            self._follow(gradient, name)
+
+    # What the step gives
+
+    def output(self, z: Any) -> None:
+        """The end of the step."""
+        if self.reason is None:
+            with self._following():
+                self.program.add(f"return {self._output(z)}")
+
+    def _output(self, z: Any) -> str:
+        if isinstance(z, Variable):
+            return self._argument(z)
+        if type(z) in (tuple, list):
+            items = "".join(f"{self._output(item)}, " for item in z)
+            return f"({items})" if type(z) is tuple else f"[{items}]"
+        if type(z) is dict:
+            return f"{{{''.join(f'{self.program.constant(k)}: {self._output(v)}, ' for k, v in z.items())}}}"
+        if isinstance(z, np.ndarray) or id(z) in self._arrays:
+            return self._array(z)
+        return self.program.constant(z) if is_plain(z) else self.program.name(z)
+
+
+_NOBODY = engine.Constant(np.float32(0))
+
+
+def _identical(x: Any, y: Any) -> bool:
+    """Whether two results are the same bit by bit."""
+    if type(x) is not type(y):
+        return False
+    if isinstance(x, np.ndarray | np.generic):
+        return (x.dtype, x.shape, x.tobytes()) == (y.dtype, y.shape, y.tobytes())
+    return bool(x == y)
+
+
+def _where() -> str:
+    place = diagnostics.users_line()
+    return f" ({place})" if place else ""

@@ -1,0 +1,103 @@
+"""What a step finds around it: modules, and the variables of the functions that it is made of. Guards look at them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from types import CodeType, FunctionType, MethodType
+from typing import Any
+
+from tinygrad_cnn.nn.module import Module
+from tinygrad_cnn.optim import Optimizer
+from tinygrad_cnn.tensor import Tensor
+
+ITEM_COUNT = 1000
+"""Longer lists and dicts are not looked through; which object they are still is."""
+
+DEPTH = 8
+
+
+class Surroundings:
+    """What is reachable from a step by name, and what it was when this was made.
+
+    It goes through modules, lists, dicts, tuples, the variables of plain functions (those around them, the globals
+    that they name) and the attributes of the object that a method belongs to; not into the library, other packages'
+    objects or optimisers.
+    """
+
+    def __init__(self, *roots: Any) -> None:
+        self._seen: dict[int, Any] = {}
+        self._watched: list[tuple[Callable[[], Any], Any]] = []
+        self.tensors: list[Any] = []
+        for root in roots:
+            self._reach(root, DEPTH)
+
+    def is_unchanged(self) -> bool:
+        """Whether everything is what it was: the same objects, or equal numbers."""
+        try:
+            return all(now() == then for now, then in self._watched)
+        except Exception:  # two tensors or arrays, which are not simply equal or not, so they are not the same either
+            return False
+
+    def _reach(self, x: Any, depth: int) -> None:
+        if id(x) in self._seen or depth < 0:
+            return
+        self._seen[id(x)] = x
+        if isinstance(x, Tensor):
+            self.tensors.append(x)
+        elif isinstance(x, MethodType):
+            self._reach(x.__func__, depth - 1)
+            self._owner(x.__self__, depth - 1)
+        elif isinstance(x, FunctionType):
+            self._function(x, depth)
+        elif isinstance(x, Module):
+            self._owner(x, depth)
+        elif isinstance(x, dict):
+            self._contents(x, x.copy, x.values, depth)
+        elif isinstance(x, list):
+            self._contents(x, x.copy, lambda: x, depth)
+        elif isinstance(x, tuple) and len(x) <= ITEM_COUNT:
+            for item in x:
+                self._reach(item, depth - 1)
+
+    def _owner(self, x: Any, depth: int) -> None:
+        if not isinstance(x, Optimizer) and hasattr(x, "__dict__") and not isinstance(x, type):
+            attributes = vars(x)
+            self._seen[id(x)] = x
+            self._contents(attributes, attributes.copy, attributes.values, depth)
+            if isinstance(x, Module):
+                self._reach(type(x).forward, depth - 1)
+
+    def _contents(
+        self, x: Any, copy: Callable[[], Any], items: Callable[[], Any], depth: int
+    ) -> None:
+        if len(x) <= ITEM_COUNT:
+            self._watched.append((lambda: x, copy()))
+            for item in list(items()):
+                self._reach(item, depth - 1)
+
+    def _function(self, x: FunctionType, depth: int) -> None:
+        if x.__module__ is not None and x.__module__.split(".")[0] == "tinygrad_cnn":
+            return
+        cells = x.__closure__ or ()
+        names = [name for name in sorted(set(_names(x.__code__))) if name in x.__globals__]
+        space = x.__globals__
+
+        def now() -> list[Any]:
+            return [cell.cell_contents for cell in cells] + [space.get(name) for name in names]
+
+        try:
+            found = now()
+        except ValueError:  # a variable that is not there yet
+            return
+        if found:
+            self._watched.append((now, found))
+        for item in (*found, *(x.__defaults__ or ())):
+            self._reach(item, depth - 1)
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    """The global names (and attributes) that a function and those inside it mention."""
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names(constant)

@@ -44,8 +44,8 @@ TABLE = {
     "max_pool":         Line(reference, 0, 0),
     "scatter_winners":  Line(reference, 0, 0),
     "gather_winners":   Line(reference, None, None),
-    "avg_pool":         Line(reference, 0, None),
-    "scatter_shares":   Line(reference, 0, None),
+    "avg_pool":         Line(reference, 0, 0),
+    "scatter_shares":   Line(reference, 0, 0),
 }  # fmt: skip
 
 _choice: ContextVar[str | None] = ContextVar("kernels", default=None)

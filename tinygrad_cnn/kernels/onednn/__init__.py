@@ -5,6 +5,10 @@ A kernel gives NotImplemented for what the library can't do, or not faster than 
 
 from __future__ import annotations
 
+from tinygrad_cnn.kernels.onednn.pooling import avg_pool, max_pool, scatter_shares, scatter_winners
+
+__all__ = ["avg_pool", "max_pool", "scatter_shares", "scatter_winners", "unavailable"]
+
 
 def unavailable() -> str | None:
     """Why the library can't be used, as a clause; None where it can."""

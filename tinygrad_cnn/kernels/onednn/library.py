@@ -59,6 +59,7 @@ class _Version(ctypes.Structure):
 # What each function takes after `dnnl_`. It gives a status unless it stands in `_RESULTS`. Made things are pointers.
 _P, _I, _F, _DIMS, _MADE = c_void_p, c_int, c_float, POINTER(c_int64), POINTER(c_void_p)
 _CONVOLUTION_OPTIONS = (_DIMS, _DIMS, _DIMS, _DIMS)  # stride, dilation - 1, padding before and after
+_POOLING_OPTIONS = (_DIMS, *_CONVOLUTION_OPTIONS)  # stride, kernel, dilation - 1, padding before and after
 _ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "engine_create": (_MADE, _I, c_size_t),
     "stream_create": (_MADE, _P, c_uint),
@@ -94,6 +95,11 @@ _ARGUMENTS: dict[str, tuple[Any, ...]] = {
         _MADE, _P, _I, _P, _P, _P, _P, *_CONVOLUTION_OPTIONS, _P, _P
     ),
     "matmul_primitive_desc_create": (_MADE, _P, _P, _P, _P, _P, _P),
+    "pooling_forward_primitive_desc_create": (_MADE, _P, _I, _I, _P, _P, *_POOLING_OPTIONS, _P),
+    "pooling_backward_primitive_desc_create": (_MADE, _P, _I, _P, _P, *_POOLING_OPTIONS, _P, _P),
+    "batch_normalization_forward_primitive_desc_create": (_MADE, _P, _I, _P, _P, _F, c_uint, _P),
+    "batch_normalization_backward_primitive_desc_create": (_MADE, _P, _I, _P, _P, _P, _F, c_uint, _P, _P),
+    "softmax_forward_primitive_desc_create": (_MADE, _P, _I, _I, _P, _P, _I, _P),
 }  # fmt: skip
 _RESULTS = {"cpu_isa2str": c_char_p, "memory_desc_get_size": c_size_t, "primitive_desc_query_md": c_void_p}
 
@@ -120,7 +126,7 @@ class Library:
         if version.major != MAJOR:
             raise UnusableError(f"{path} is oneDNN {self.version}, and version {MAJOR} is needed")
         if version.cpu_runtime not in (SEQUENTIAL, OPENMP, TBB):
-            raise UnusableError(f"{path} was built for a runtime (SYCL or a thread pool of the caller's) that is not used")
+            raise UnusableError(f"{path} was built for SYCL, or for a thread pool of the caller's")
         self.quick = ctypes.PyDLL(path, handle=library._handle)
         try:
             for name, arguments in _ARGUMENTS.items():

@@ -1,0 +1,156 @@
+"""Pooling by oneDNN, channels-last or in NumPy's order. What it keeps of a max-pool for the gradient are our winners:
+one byte a window, the first winning entry of the flattened kernel, laid out as the result.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_cnn.kernels import memory
+from tinygrad_cnn.kernels.onednn.descriptors import (
+    RESULT,
+    RESULT_GRADIENT,
+    SOURCE,
+    SOURCE_GRADIENT,
+    TRAINING,
+    UINT8,
+    WORKSPACE,
+    Handle,
+    Ints,
+    attributes,
+    dims,
+    is_described,
+    ordered,
+    strided,
+)
+from tinygrad_cnn.kernels.onednn.execution import Kernel, cached, described
+
+Pairs = tuple[tuple[int, int], ...]
+
+# dnnl_alg_kind_t
+MAX, AVERAGE_WITH_PADDING, AVERAGE_OF_PIXELS = 0x1FF, 0x2FF, 0x3FF
+LOWEST = np.finfo(np.float32).min
+
+
+class Windows(NamedTuple):
+    """What is pooled, (N, C, *size) with its axes in this order in memory (None: their own), and how."""
+
+    algorithm: int
+    shape: Ints
+    axes: Ints | None
+    kernel: Ints
+    stride: Ints
+    padding: Pairs
+
+    @property
+    def result(self) -> Ints:
+        """The shape of the result, which has the same order."""
+        windows = zip(self.shape[2:], self.kernel, self.stride, self.padding, strict=True)
+        return (*self.shape[:2], *((n + before + after - k) // s + 1 for n, k, s, (before, after) in windows))
+
+
+def max_pool(x: Any, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints) -> Any:
+    """As the definition. oneDNN passes over NaN and takes windows of minus infinity for empty: NumPy has those."""
+    windows = _windows(MAX, x, x.shape, kernel, stride, padding, dilation)
+    run = None if windows is None else _pooling(windows)
+    if windows is None or run is None or np.isnan(x.max()):
+        return NotImplemented
+    z, winners = (memory.empty(windows.result, dtype, windows.axes) for dtype in (np.float32, np.uint8))
+    run(x, z, winners)
+    return (z, winners) if z.min() > LOWEST else NotImplemented
+
+
+def scatter_winners(
+    dz: Any, winners: Any, kernel: Ints, size: Ints, stride: Ints, padding: Pairs, dilation: Ints
+) -> Any:
+    """As the definition, in the layout of the winners."""
+    windows = _windows(MAX, winners, (*dz.shape[:2], *size), kernel, stride, padding, dilation)
+    return NotImplemented if windows is None else _shared_out(windows, dz, winners)
+
+
+def avg_pool(x: Any, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints, counted: Pairs) -> Any:
+    """As the definition, where all of the padding counts, or none."""
+    windows = _windows(_averaging(padding, counted), x, x.shape, kernel, stride, padding, dilation)
+    run = None if windows is None else _pooling(windows)
+    if windows is None or run is None:
+        return NotImplemented
+    z = memory.empty(windows.result, np.float32, windows.axes)
+    run(x, z)
+    return z
+
+
+def scatter_shares(
+    dz: Any, size: Ints, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints, counted: Pairs
+) -> Any:
+    """As the definition, where all of the padding counts, or none."""
+    shape = (*dz.shape[:2], *size)
+    windows = _windows(_averaging(padding, counted), dz, shape, kernel, stride, padding, dilation)
+    return NotImplemented if windows is None else _shared_out(windows, dz)
+
+
+def _averaging(padding: Pairs, counted: Pairs) -> int | None:
+    if counted == padding:
+        return AVERAGE_WITH_PADDING
+    return None if any(map(any, counted)) else AVERAGE_OF_PIXELS
+
+
+def _windows(
+    algorithm: int | None, array: Any, shape: Ints, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints
+) -> Windows | None:
+    """The pooling of an image of this shape, laid out as `array`; None where oneDNN has none that is fast."""
+    if algorithm is None or not array.size or any(d != 1 for d in dilation):
+        return None
+    if algorithm == MAX and prod(kernel) > 255:  # the winners would not be bytes
+        return None
+    axes: Ints | None = memory.channels_last(array.ndim)
+    if not memory.is_channels_last(array):
+        if not array.flags.c_contiguous:
+            return None
+        if prod(array.shape[2:]) > 1 or array.strides[1] >= array.strides[-1]:  # the strides of a single pixel tell
+            axes = None
+    return Windows(algorithm, shape, axes, kernel, stride, padding)
+
+
+def _shared_out(windows: Windows, dz: Any, *winners: Any) -> Any:
+    """dx from dz, and the winners of a maximum."""
+    if not is_described(dz.shape, dz.strides):
+        dz = np.ascontiguousarray(dz)
+    run = _gradient(windows, dz.strides)
+    if run is None:
+        return NotImplemented
+    dx = memory.empty(windows.shape, np.float32, windows.axes)
+    run(dz, dx, *winners)
+    return dx
+
+
+def _described(windows: Windows) -> tuple[Handle, Handle, Handle, list[Any]]:
+    """The descriptors of the forward primitive, of x and of z, and the options."""
+    before, after = zip(*windows.padding, strict=True)
+    sizes = (windows.stride, windows.kernel, [0] * len(windows.kernel), before, after)  # dilation - 1
+    x, z = ordered(windows.shape, windows.axes), ordered(windows.result, windows.axes)
+    options = [dims(values) for values in sizes]
+    return described("pooling_forward", TRAINING, windows.algorithm, x, z, *options, attributes()), x, z, options
+
+
+@cached
+def _pooling(windows: Windows) -> Kernel:
+    """Called with x, z, and room for the winners of a maximum."""
+    forward, x, z, _ = _described(windows)
+    winners = [(*argument, True) for argument in _winners(windows)]
+    return Kernel(forward, (SOURCE, x), (RESULT, z, True), *winners)
+
+
+@cached
+def _gradient(windows: Windows, dz_strides: Ints) -> Kernel:
+    """Called with dz, dx, and the winners of a maximum."""
+    forward, x, z, options = _described(windows)
+    backward = described("pooling_backward", windows.algorithm, x, z, *options, forward, attributes())
+    dz = strided(windows.result, dz_strides)
+    return Kernel(backward, (RESULT_GRADIENT, dz), (SOURCE_GRADIENT, x, True), *_winners(windows))
+
+
+def _winners(windows: Windows) -> list[tuple[int, Handle]]:
+    return [(WORKSPACE, ordered(windows.result, windows.axes, UINT8))] if windows.algorithm == MAX else []

@@ -1,46 +1,93 @@
-"""Average pooling on NumPy's floating-point arrays, one pass for each entry of the window."""
+"""Average pooling on NumPy's floating-point arrays: some images after the other, one spatial axis after the other.
+
+The sum over a window is a sum over its rows, of sums over its columns: k + k passes in place of k k, and the passes
+over rows run through memory without a gap.
+"""
 
 from __future__ import annotations
 
-from itertools import product
+from math import prod
 from typing import Any
 
-from tinygrad_cnn.kernels import memory
-from tinygrad_cnn.kernels.reference import Ints, Pairs, _reached, divisor, pad_spatial
+import numpy as np
+
+from tinygrad_cnn.kernels import blocks, memory
+from tinygrad_cnn.kernels.reference import Ints, Pairs, divisor
+
+Axis = tuple[int, int, list[tuple[slice, slice]], bool]
+"""Its number of elements and of windows; for each entry of a window which windows have it, and where; and whether all
+elements lie in exactly one window."""
 
 
 def avg_pool(x: Any, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints, counted: Pairs) -> Any:
     """As the definition; float16, whose sums need more digits, is left to it."""
     if x.dtype.itemsize < 4:
         return NotImplemented
-    padded = pad_spatial(x, padding)
-    out = tuple(
-        (m - d * (k - 1) - 1) // s + 1 for m, k, s, d in zip(padded.shape[2:], kernel, stride, dilation, strict=True)
-    )
-    z: Any = None
-    for k in product(*map(range, kernel)):
-        entry = padded[(..., *_reached(k, out, stride, dilation))]
-        if z is None:
-            z = memory.empty_like(entry)
-            z[...] = entry
-        else:
-            z += entry
-    z /= divisor(z, x.shape[2:], kernel, stride, padding, dilation, counted)
+    axes = _axes(x.shape[2:], kernel, stride, padding, dilation)
+    order = memory.channels_last(x.ndim) if memory.is_channels_last(x) else None
+    z = memory.empty((*x.shape[:2], *(windows for _, windows, _, _ in axes)), x.dtype, order)
+    count = divisor(z, x.shape[2:], kernel, stride, padding, dilation, counted)
+
+    def pool(images: slice) -> None:
+        total = x[images]
+        for number, (_, windows, entries, is_tiled) in enumerate(axes):
+            before = (slice(None),) * (2 + number)
+            sums = np.empty_like(total, shape=(*total.shape[: 2 + number], windows, *total.shape[3 + number :]))
+            if not is_tiled:
+                sums.fill(0)
+            for i, (outputs, inputs) in enumerate(entries):
+                to, entry = sums[(*before, outputs)], total[(*before, inputs)]
+                if i == 0 and is_tiled:
+                    np.copyto(to, entry)
+                else:
+                    np.add(to, entry, out=to)
+            total = sums
+        np.divide(total, count, out=z[images])
+
+    blocks.run(pool, len(x), prod(x.shape[1:]))
     return z
 
 
 def scatter_shares(
     dz: Any, size: Ints, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints, counted: Pairs
 ) -> Any:
-    """As the definition; windows that do not overlap are written, not added."""
-    if any(s < d * (k - 1) + 1 for k, s, d in zip(kernel, stride, dilation, strict=True)):
+    """As the definition; where windows tile the image, elements are written, not added."""
+    if dz.dtype.itemsize < 4:
         return NotImplemented
-    padded = tuple(m + before + after for m, (before, after) in zip(size, padding, strict=True))
-    share = dz / divisor(dz, size, kernel, stride, padding, dilation, counted)
-    axes = memory.channels_last(dz.ndim) if memory.is_channels_last(dz) else None
-    dx = memory.empty((*dz.shape[:2], *padded), dz.dtype, axes)
-    if stride != kernel or any(m != n * k for m, n, k in zip(padded, dz.shape[2:], kernel, strict=True)):
-        dx[...] = 0  # there are elements in no window
-    for k in product(*map(range, kernel)):
-        dx[(..., *_reached(k, dz.shape[2:], stride, dilation))] = share
-    return dx[(..., *(slice(before, before + m) for m, (before, _) in zip(size, padding, strict=True)))]
+    axes = _axes(size, kernel, stride, padding, dilation)
+    order = memory.channels_last(dz.ndim) if memory.is_channels_last(dz) else None
+    dx = memory.empty((*dz.shape[:2], *size), dz.dtype, order)
+    count = divisor(dz, size, kernel, stride, padding, dilation, counted)
+
+    def scatter(images: slice) -> None:
+        share = dz[images] / count
+        for number, (elements, _, entries, is_tiled) in reversed([*enumerate(axes)]):
+            before = (slice(None),) * (2 + number)
+            shape = (*share.shape[: 2 + number], elements, *share.shape[3 + number :])
+            grown = np.empty_like(share, shape=shape) if number else dx[images]
+            if not is_tiled:
+                grown.fill(0)
+            for outputs, inputs in entries:
+                to, entry = grown[(*before, inputs)], share[(*before, outputs)]
+                if is_tiled:
+                    np.copyto(to, entry)
+                else:
+                    np.add(to, entry, out=to)
+            share = grown
+
+    blocks.run(scatter, len(dz), prod(dx.shape[1:]))
+    return dx
+
+
+def _axes(size: Ints, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints) -> list[Axis]:
+    axes = []
+    for m, k, s, (before, after), d in zip(size, kernel, stride, padding, dilation, strict=True):
+        windows = (m + before + after - d * (k - 1) - 1) // s + 1
+        entries = []
+        for start in range(-before, d * k - before, d):  # where the first window has this entry
+            first, last = max(-(start // s), 0), min((m - 1 - start) // s, windows - 1)
+            if first <= last:
+                at = start + s * first
+                entries.append((slice(first, last + 1), slice(at, start + s * last + 1, s)))
+        axes.append((m, windows, entries, k == s and windows * k == m and not before and d == 1))
+    return axes

@@ -7,7 +7,7 @@ import tinygrad_cnn as tg
 from tests.kernels.calls import assert_fast_is_reference, pooling_calls
 from tests.operands import integers, layouts, specials
 from tests.window_cases import POOLINGS, by_name
-from tinygrad_cnn.kernels.numpy_fast import blocks
+from tinygrad_cnn.kernels import blocks
 
 
 @pytest.fixture(params=[1, 2, 3])

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.backend import dtype_of, get_array_module, is_object, shape_of
+from tinygrad_cnn.kernels import blocks, memory
 
 _SCALAR: Any = np.generic  # whose type has no operators; its subclasses have them
 _OF_NUMPY = (np.ndarray, np.generic)
@@ -110,6 +111,8 @@ def _elementary(name: str) -> Callable[[Any], Any]:
     def function(x: Any) -> Any:
         if is_object(x):
             return of_numpy(x) if isinstance(x, int | float) else of_objects(name, x)
+        if type(x) is np.ndarray and x.size >= blocks.LARGE and blocks.are_alike(x):
+            return blocks.computed(of_numpy, x)
         return of_numpy(x) if isinstance(x, _OF_NUMPY) else getattr(get_array_module(x), name)(x)
 
     function.__name__ = function.__qualname__ = name
@@ -169,6 +172,21 @@ def divide(x: Any, y: Any) -> Any:
     return _exact_quotients(x, y) if isinstance(x, np.ndarray) or isinstance(y, np.ndarray) else _exact_quotient(x, y)
 
 
+def add(x: Any, y: Any) -> Any:
+    """x + y."""
+    return blocks.computed(np.add, x, y, passes=1) if blocks.are_alike(x, y) else x + y
+
+
+def subtract(x: Any, y: Any) -> Any:
+    """x - y."""
+    return blocks.computed(np.subtract, x, y, passes=1) if blocks.are_alike(x, y) else x - y
+
+
+def multiply(x: Any, y: Any) -> Any:
+    """x y."""
+    return blocks.computed(np.multiply, x, y, passes=1) if blocks.are_alike(x, y) else x * y
+
+
 def logaddexp(x: Any, y: Any) -> Any:
     """log(exp(x) + exp(y)), without overflow."""
     if are_objects(x, y):
@@ -181,11 +199,25 @@ def sigmoid(x: Any) -> Any:
     """1 / (1 + exp(-x)), without overflow: exp only of what is not positive."""
     if are_objects(x):
         return of_objects("sigmoid", x)
+    if isinstance(x, _SCALAR):
+        e = np.exp(-abs(x))
+        return (1 if x >= 0 else e) / (1 + e)
+    if blocks.are_alike(x):
+        z = memory.empty_like(x)
+        blocks.over(_sigmoid_of_piece, x, z)
+        return z
     xp = get_array_module(x)
     e = xp.exp(-xp.abs(x))
-    if isinstance(x, _SCALAR):
-        return (1 if x >= 0 else e) / (1 + e)
     return where(x >= 0, e.dtype.type(1), e) / (1 + e)
+
+
+def _sigmoid_of_piece(x: Any, z: Any) -> None:
+    np.abs(x, out=z)
+    np.negative(z, out=z)
+    np.exp(z, out=z)
+    numerator = np.maximum(z, x >= 0, out=memory.empty_like(z))  # exp(-|x|) is 1 at most
+    np.add(z, 1, out=z)
+    np.divide(numerator, z, out=z)
 
 
 def relu(x: Any) -> Any:
@@ -193,7 +225,13 @@ def relu(x: Any) -> Any:
     if is_object(x):
         return np.frompyfunc(lambda value: value if value > 0 else 0 * value, 1, 1)(x)
     if isinstance(x, np.ndarray):
-        return np.maximum(x, _zero(x.dtype))
+        zero = _constant(x.dtype)
+        if x.size < blocks.LARGE or not blocks.are_alike(x):
+            return np.maximum(x, zero)
+        z, infinity = memory.empty_like(x), _constant(x.dtype, np.inf)
+        # `clip` has vector instructions for bounds that are single numbers, `maximum` has not.
+        blocks.over(lambda x, z: x.clip(zero, infinity, out=z), x, z, passes=1)
+        return z
     if isinstance(x, _SCALAR):
         return x if x > 0 or x != x else type(x)(0)
     return get_array_module(x).maximum(x, 0)
@@ -204,14 +242,23 @@ def relu_gradient(dz: Any, z: Any) -> Any:
     if isinstance(dz, np.generic):
         return type(dz)(0) if z <= 0 else dz
     if isinstance(dz, np.ndarray) and dz.size < _LARGE and not is_object(dz):
-        return np.where(z <= _zero(z.dtype), _zero(dz.dtype), dz)
+        return np.where(z <= _constant(z.dtype), _constant(dz.dtype), dz)
+    if blocks.are_alike(z, dz) and dz.itemsize in _UNSIGNED:
+        dx, bits = memory.empty_like(z), _UNSIGNED[dz.itemsize]
+
+        def masked(dz: Any, z: Any, dx: Any) -> None:
+            is_through = np.not_equal(z, _constant(z.dtype), out=memory.empty_like(z, bool))
+            np.multiply(dz.view(bits), is_through.view(np.uint8), out=dx.view(bits))  # so that 0 times infinity is 0
+
+        blocks.over(masked, dz, z, dx, passes=2)
+        return dx
     return where(z <= 0, 0, dz)
 
 
 @lru_cache
-def _zero(dtype: np.dtype[Any]) -> Any:
-    """A zero as an array without axes: with a Python 0 `np.maximum` takes a path that is several times slower."""
-    return np.zeros((), dtype=dtype)
+def _constant(dtype: np.dtype[Any], value: float = 0) -> Any:
+    """A number as an array without axes: with a Python 0 `np.maximum` takes a path that is several times slower."""
+    return np.full((), value, dtype=dtype)
 
 
 def sign(x: Any) -> Any:
@@ -289,9 +336,16 @@ def where(condition: Any, x: Any, y: Any) -> Any:
 
 
 def _chosen_by_bits(condition: Any, x: Any, y: Any) -> Any:
-    """`where` without a jump an element, which the processor guesses wrong for every second one of random signs."""
+    """`where` without a jump an element, which the processor guesses wrong for every second one of random signs.
+
+    In the integers that the numbers' bits are, y + (x - y) condition is x or y, whatever the differences wrap to.
+    """
     bits = _UNSIGNED[x.itemsize]
-    ones = np.negative(condition.view(np.int8)).astype(bits)  # all bits where the condition holds, else none
-    chosen = (x.view(bits) ^ y.view(bits)) & ones
-    chosen ^= y.view(bits)
-    return chosen.view(x.dtype)
+    shape = np.broadcast_shapes(condition.shape, x.shape, y.shape)
+    like = next((array for array in (x, y) if array.shape == shape), np.broadcast_to(condition, shape))
+    z = memory.empty_like(like, x.dtype)
+    chosen, other = z.view(bits), y.view(bits)
+    np.subtract(x.view(bits), other, out=chosen)
+    np.multiply(chosen, condition.view(np.uint8), out=chosen)
+    np.add(chosen, other, out=chosen)
+    return z

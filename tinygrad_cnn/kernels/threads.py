@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -88,7 +89,8 @@ def run(function: Callable[[Any], object], jobs: Sequence[Any]) -> None:
             _local.is_inside = False
 
     with one_blas_thread():
-        others = [_pool().submit(work) for _ in range(workers - 1)]
+        # In the caller's context: NumPy keeps there which floating-point errors it warns of.
+        others = [_pool().submit(copy_context().run, work) for _ in range(workers - 1)]
         try:
             work()
         finally:

@@ -1,6 +1,7 @@
 """Elementwise operations: each with its derivative. dz is the upstream gradient dL/dz; a rule gives dL/dx = dz dz/dx.
 
-Operands broadcast as in NumPy; the engine sums a gradient over the axes that were broadcast.
+Operands broadcast as in NumPy; the engine sums a gradient over the axes that were broadcast. Large arrays go to the
+kernels, which put results into memory that is used again; all else takes its own operators, which are quicker.
 """
 
 from __future__ import annotations
@@ -9,9 +10,12 @@ import builtins
 import math
 from typing import Any
 
+from numpy import ndarray
+
 from tinygrad_cnn.backend import is_object
 from tinygrad_cnn.engine import Variable, primitive
 from tinygrad_cnn.kernels import elementary
+from tinygrad_cnn.kernels.blocks import LARGE
 from tinygrad_cnn.primitives.logic import isinf
 
 LN2, LN10 = math.log(2), math.log(10)
@@ -20,19 +24,22 @@ LN2, LN10 = math.log(2), math.log(10)
 @primitive(x=lambda dz: dz, y=lambda dz: dz)
 def add(x: Any, y: Any) -> Any:
     """z = x + y, elementwise with broadcasting."""
-    return x + y
+    return elementary.add(x, y) if type(x) is ndarray and x.size >= LARGE else x + y
 
 
 @primitive(x=lambda dz: dz, y=lambda dz: -dz)
 def subtract(x: Any, y: Any) -> Any:
     """z = x - y, elementwise with broadcasting."""
-    return x - y
+    return elementary.subtract(x, y) if type(x) is ndarray and x.size >= LARGE else x - y
 
 
-@primitive(x=lambda dz, y: dz * y, y=lambda dz, x: dz * x)
+@primitive(
+    x=lambda dz, y: elementary.multiply(dz, y) if type(dz) is ndarray and dz.size >= LARGE else dz * y,
+    y=lambda dz, x: elementary.multiply(dz, x) if type(dz) is ndarray and dz.size >= LARGE else dz * x,
+)
 def multiply(x: Any, y: Any) -> Any:
     """z = x y, elementwise with broadcasting."""
-    return x * y
+    return elementary.multiply(x, y) if type(x) is ndarray and x.size >= LARGE else x * y
 
 
 def _quotient(x: Any, y: Any) -> Any:

@@ -13,8 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn.kernels import memory, reference
-from tinygrad_cnn.kernels.numpy_fast import blocks
+from tinygrad_cnn.kernels import blocks, memory, reference
 from tinygrad_cnn.kernels.reference import Ints, Pairs, winner_dtype
 
 _BITS = {2: np.uint16, 4: np.uint32, 8: np.uint64}

@@ -10,23 +10,30 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tinygrad_cnn.kernels import threads
+import numpy as np
+
+from tinygrad_cnn.kernels import memory, threads
 
 BLOCK = 1 << 20
 """The most numbers in a block."""
 
-SHARED = 1 << 18
-"""From so many numbers on, several passes over them are shared among the threads."""
+SHARED = 1 << 20
+"""From so many numbers times passes over them on, the work is shared among the threads."""
+
+LARGE = 1 << 14
+"""From so many numbers on, a result is worth some microseconds of preparation."""
 
 
-def run(function: Callable[[slice], object], count: int, each: int) -> None:
+def run(function: Callable[[slice], object], count: int, each: int, passes: int = 4) -> None:
     """Call the function with slices that together are range(count), of entries with so many numbers each.
 
-    The slices are of about the same length, one or several for each thread.
+    The slices are of about the same length, one or several for each thread. `passes` says how much is computed: about
+    as many passes over memory.
     """
     total = count * each
+    is_shared = total * passes >= SHARED
     blocks = -(-total // BLOCK)
-    if total >= SHARED:
+    if is_shared:
         workers = threads.get_num_threads()
         blocks = -(-blocks // workers) * workers
     blocks = min(blocks, count)
@@ -34,11 +41,38 @@ def run(function: Callable[[slice], object], count: int, each: int) -> None:
         function(slice(0, count))
         return
     slices = [slice(count * i // blocks, count * (i + 1) // blocks) for i in range(blocks)]
-    if total >= SHARED:
+    if is_shared:
         threads.run(function, slices)
     else:
         for block in slices:
             function(block)
+
+
+def over(function: Callable[..., object], *arrays: Any, passes: int = 4) -> None:
+    """Call the function with pieces of the arrays, which have one shape, or with the arrays where they lie differently.
+
+    The last is the result, that the function writes.
+    """
+    vectors = flat(*arrays)
+    if vectors is None:
+        function(*arrays)
+    else:
+        run(lambda piece: function(*[vector[piece] for vector in vectors]), vectors[0].size, 1, passes)
+
+
+def computed(ufunc: Callable[..., object], *arrays: Any, passes: int = 4) -> Any:
+    """The ufunc of large arrays of one shape and dtype, which its result has too, in memory that is used again."""
+    z = memory.empty_like(arrays[0])
+    over(lambda *pieces: ufunc(*pieces[:-1], out=pieces[-1]), *arrays, z, passes=passes)
+    return z
+
+
+def are_alike(*arrays: Any) -> bool:
+    """Whether `computed` takes them: large floating-point arrays of one shape and dtype."""
+    first = arrays[0]
+    if type(first) is not np.ndarray or first.size < LARGE or first.dtype.kind != "f":
+        return False
+    return all(type(x) is np.ndarray and x.shape == first.shape and x.dtype == first.dtype for x in arrays[1:])
 
 
 def flat(*arrays: Any) -> list[Any] | None:

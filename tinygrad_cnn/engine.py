@@ -24,7 +24,6 @@ from contextlib import ContextDecorator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache, partial, wraps
-from operator import itemgetter
 from typing import Any, ClassVar, NamedTuple, TypeVar, cast
 from weakref import ref
 
@@ -57,10 +56,12 @@ class _Mode(threading.local):
 
 
 _mode = _Mode()
+_apart: set[int] = set()  # threads whose mode is not plain: while there is none, nobody has to look at his own
 
 
 def _set_plain() -> None:
     _mode.plain = _mode.recording and not _mode.debug and _mode.recorder is None
+    (_apart.discard if _mode.plain else _apart.add)(threading.get_ident())
 
 
 class no_grad(ContextDecorator):
@@ -222,18 +223,6 @@ class Node:
     where: Any
     calls: tuple[Call, ...] | None
 
-    def __init__(self, value: Any, name: str | None = None, target: ref[Variable] | None = None) -> None:
-        """A node without parents; that of an operation is made by `_result`."""
-        self.plan = None
-        self.parents = self.saved = ()
-        self.options = _NO_OPTIONS
-        self.value = value if type(value) in SCALARS else kept(value)
-        self.number = _number()
-        self.gradient = None
-        self.name = name
-        self.target = target
-        self.calls = None
-
     @property
     def primitive(self) -> Primitive | None:
         """The operation; None for a leaf or a constant."""
@@ -259,14 +248,31 @@ class Node:
         return f"<{operation} node {self.number}, shape {self.shape}, {self.dtype}>"
 
 
-class Leaf(Node):
+class Source(Node):
+    """A node without parents."""
+
+    __slots__ = ()
+
+    def __init__(self, value: Any, name: str | None = None, target: ref[Variable] | None = None) -> None:
+        self.plan = None
+        self.parents = self.saved = ()
+        self.options = _NO_OPTIONS
+        self.value = value if type(value) in SCALARS else kept(value)
+        self.number = _number()
+        self.gradient = None
+        self.name = name
+        self.target = target
+        self.calls = None
+
+
+class Leaf(Source):
     """The node of a tensor that was made with `requires_grad=True`: where a gradient arrives."""
 
     # `target` is a weak reference: the tensor holds its node, and a strong one would be a cycle that outlives both.
     __slots__ = ()
 
 
-class Constant(Node):
+class Constant(Source):
     """The node of an operand that asks for no gradient: it is there to be seen."""
 
     __slots__ = ()
@@ -293,11 +299,10 @@ class Plan:
     """What a node keeps and which rules a walk runs, for one primitive and one set of operands that want gradients."""
 
     primitive: Primitive
-    kept: tuple[int, ...]  # positions in the frame (*operands, *auxiliaries, z), ascending
-    take: Callable[[tuple[Any, ...]], tuple[Any, ...]]  # these positions of a frame
-    shapes: tuple[int, ...]  # operands of which only the shape is kept
-    options: tuple[str, ...]
-    rules: tuple[tuple[int, Callable[..., Any], tuple[int, ...]], ...]  # operand, rule, positions of its arguments
+    keeps: tuple[bool, ...]  # which of the values (*operands, *auxiliaries, z) a node keeps, with None for the others
+    shapes: tuple[int, ...]  # the operands whose shapes it keeps, behind the values
+    options: tuple[str, ...]  # and behind these
+    rules: tuple[tuple[int, Callable[..., Any], tuple[int, ...]], ...]  # operand, rule, where its arguments are kept
 
 
 class Primitive:
@@ -364,12 +369,12 @@ class Primitive:
             return result
         if None in nodes:
             self._add_constants(operands, arrays, nodes)
-        saved = plan.take((*arrays, *auxiliaries, z))
+        saved = [value if keep else None for value, keep in zip((*arrays, *auxiliaries, z), plan.keeps)]  # noqa: B905
         if plan.shapes:
-            saved += tuple([backend.shape_of(arrays[i]) for i in plan.shapes])
+            saved += [backend.shape_of(arrays[i]) for i in plan.shapes]
         if plan.options:
-            saved += tuple([options[name] for name in plan.options])
-        result = _result(type(variable), z, plan, tuple(nodes), saved, options)
+            saved += [options[name] for name in plan.options]
+        result = _result(type(variable), z, plan, tuple(nodes), tuple(saved), options)
         if not plain:
             if _mode.debug:
                 result.node.where = diagnostics.users_line()
@@ -418,13 +423,14 @@ class Primitive:
                 requests.append((i, rule, [sources[name] for name in names]))
         if not requests:
             return None
-        saved = list(dict.fromkeys(source for _, _, sources in requests for source in sources))
-        saved.sort(key=lambda source: (("value", "shape", "option").index(source[0]), source[1]))
-        kept, shapes, options = (
-            tuple(key for kind, key in saved if kind == wanted) for wanted in ("value", "shape", "option")
-        )
-        rules = tuple((i, rule, tuple(map(saved.index, sources))) for i, rule, sources in requests)
-        return Plan(self, kept, _taker(kept), shapes, options, rules)
+        named = {source for _, _, sources in requests for source in sources}
+        values = [("value", i) for i in range(len(operands) + len(self.auxiliary) + 1)]
+        shapes = [i for i in range(len(operands)) if ("shape", i) in named]
+        options = [name for name in self.option_names if ("option", name) in named]
+        kept = [*values, *[("shape", i) for i in shapes], *[("option", name) for name in options]]
+        place = {source: i for i, source in enumerate(kept)}
+        rules = tuple((i, rule, tuple([place[source] for source in sources])) for i, rule, sources in requests)
+        return Plan(self, tuple([value in named for value in values]), tuple(shapes), tuple(options), rules)
 
 
 begin_call = _number
@@ -465,15 +471,6 @@ def _variables_in(output: Any) -> Iterable[Variable]:
 def _with_index(rule: Callable[..., Any], position: int, index: int, dz: Any, *values: Any) -> Any:
     """The rule of a variadic primitive, with the operand's index put among its arguments where the rule names it."""
     return rule(dz, *values[:position], index, *values[position:])
-
-
-def _taker(positions: tuple[int, ...]) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
-    """A function that takes these ascending positions out of a tuple, as a tuple."""
-    if not positions:
-        return itemgetter(slice(0))
-    if positions[-1] - positions[0] == len(positions) - 1:
-        return itemgetter(slice(positions[0], positions[-1] + 1))
-    return itemgetter(*positions)
 
 
 def primitive(
@@ -521,7 +518,7 @@ def _call_of(definition: Primitive) -> Callable[..., Any]:
         return None if made is None or made.shapes else made
 
     def call(*operands: Any, **options: Any) -> Any:
-        if options or not _mode.plain:
+        if options or (_apart and not _mode.plain):
             return call_by_name(*operands, **options)
         try:
             parents = tuple([x.node for x in operands])
@@ -539,7 +536,8 @@ def _call_of(definition: Primitive) -> Callable[..., Any]:
         if auxiliary:
             z, *auxiliaries = z
             arrays += auxiliaries
-        return _result(type(operands[0]), z, chosen, parents, chosen.take((*arrays, z)))
+        saved = [value if keep else None for value, keep in zip((*arrays, z), chosen.keeps)]  # noqa: B905
+        return _result(type(operands[0]), z, chosen, parents, tuple(saved))
 
     if auxiliary or count > 2:
         return call
@@ -547,33 +545,36 @@ def _call_of(definition: Primitive) -> Callable[..., Any]:
     # One and two operands once more, without the packing: scalar graphs are made of these.
     if count == 1:
         only = plan(True)
+        keeps_x, keeps_z = only.keeps if only else (False, False)
 
         def call_one(x: Any) -> Any:
             if isinstance(x, Variable):
                 m = x.node
-                if only is not None and m is not None and m.requires_grad and _mode.plain:
+                if only is not None and m is not None and m.requires_grad and (not _apart or _mode.plain):
                     a = x._array
                     try:
                         z = forward(a)
                     except (TypeError, ValueError) as error:
                         name_operation(definition.name, [a], error)
                         raise
-                    return _result(type(x), z, only, (m,), only.take((a, z)))
+                    return _result(type(x), z, only, (m,), (a if keeps_x else None, z if keeps_z else None))
             elif type(x) is _ndarray or type(x) in SCALARS:
                 return forward(x)
             return apply((x,), _NO_OPTIONS)
 
         return call_one
 
-    plans = ((None, plan(False, True)), (plan(True, False), plan(True, True)))
+    both = plan(True, True)
+    plans = ((None, plan(False, True)), (plan(True, False), both))
 
     def call_two(x: Any, y: Any) -> Any:
-        if type(x) is _ndarray and type(y) is _ndarray:
-            return forward(x, y)
-        if isinstance(x, Variable) and isinstance(y, Variable) and _mode.plain:
+        if isinstance(x, Variable) and isinstance(y, Variable):
             m, n = x.node, y.node
-            if m is not None and n is not None:
-                chosen = plans[m.requires_grad][n.requires_grad]
+            if m is not None and n is not None and (not _apart or _mode.plain):
+                if type(m) is not Constant and type(n) is not Constant:
+                    chosen = both
+                else:
+                    chosen = plans[m.requires_grad][n.requires_grad]
                 if chosen is not None:
                     a, b = x._array, y._array
                     try:
@@ -581,7 +582,11 @@ def _call_of(definition: Primitive) -> Callable[..., Any]:
                     except (TypeError, ValueError) as error:
                         name_operation(definition.name, [a, b], error)
                         raise
-                    return _result(type(x), z, chosen, (m, n), chosen.take((a, b, z)))
+                    keeps_x, keeps_y, keeps_z = chosen.keeps
+                    saved = (a if keeps_x else None, b if keeps_y else None, z if keeps_z else None)
+                    return _result(type(x), z, chosen, (m, n), saved)
+        elif type(x) is _ndarray and type(y) is _ndarray:
+            return forward(x, y)
         return apply((x, y), _NO_OPTIONS)
 
     return call_two
@@ -600,8 +605,8 @@ def name_operation(operation: str, arrays: list[Any], error: TypeError | ValueEr
 def _result(
     kind: Any, z: Any, plan: Plan, parents: tuple[Any, ...], saved: tuple[Any, ...], options: Any = _NO_OPTIONS
 ) -> Any:
-    """A variable of the kind with its node. Slots are filled here: a call to each `__init__` costs as much again."""
-    node = _new(Node)
+    """A variable of the kind with its node. Slots are filled here: an `__init__` costs as much again."""
+    node = Node()
     node.plan = plan
     node.parents = parents
     node.saved = saved

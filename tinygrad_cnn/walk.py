@@ -74,14 +74,14 @@ def contributions(node: Node) -> tuple[Any, ...]:
 
 def _saved_again(node: Node, plan: Plan) -> tuple[Any, ...] | None:
     """What the rules of a freed node name, from the operands' values; None where one of them was not kept."""
-    values: tuple[Any, ...] = ()
-    if plan.kept:
+    values: list[Any] = [None] * len(plan.keeps)
+    if any(plan.keeps):
         operands = [_value_of(parent) for parent in node.parents]
         if any(isinstance(value, Unkept) for value in operands):
             return None
         z = plan.primitive.forward(*operands, **node.options)
         z, *auxiliaries = z if plan.primitive.auxiliary else (z,)
-        values = plan.take((*operands, *auxiliaries, z))
+        values = [*operands, *auxiliaries, z]
     shapes = [node.parents[i].shape for i in plan.shapes]
     return (*values, *shapes, *(node.options[name] for name in plan.options))
 
@@ -145,7 +145,7 @@ def grad(
     (27.0, 18.0)
     """
     if (recorder := engine.recorder()) is not None:
-        recorder.refuse("tg.grad inside the step")
+        recorder.refuse("tg.grad is called in it")
     outputs, inputs = _sequence(outputs), _sequence(inputs)
     upstream = [None] * len(outputs) if grad_outputs is None else _sequence(grad_outputs)
     if len(upstream) != len(outputs):
@@ -281,15 +281,12 @@ def _check_finite(node: Node, operand: int, gradient: Any, total: Any, saved: It
 def _as_variables(node: Node, values: tuple[Any, ...], wrap: Any) -> tuple[Any, ...]:
     """What the node kept, with operands and result as recorded variables, so that a rule on them is recorded."""
     saved = list(values)
-    plan = node.plan
-    assert plan is not None
-    result = len(node.parents) + len(plan.primitive.auxiliary)
-    for i, position in enumerate(plan.kept):
-        if position < len(node.parents):
-            if hasattr(saved[i], "dtype") or node.parents[position].requires_grad:  # a plain number stays one
-                saved[i] = wrap(saved[i], node.parents[position])
-        elif position == result:
-            saved[i] = wrap(saved[i], node)
+    for i, parent in enumerate(node.parents):
+        if hasattr(saved[i], "dtype") or (saved[i] is not None and parent.requires_grad):  # a plain number stays one
+            saved[i] = wrap(saved[i], parent)
+    result = len(node.plan.keeps) - 1  # type: ignore[union-attr]
+    if saved[result] is not None:
+        saved[result] = wrap(saved[result], node)
     return tuple(saved)
 
 

@@ -379,7 +379,7 @@ class Recorder:
             if saved is None:
                 raise _RefusedError("backward() is called on a freed graph in it")
             frame, total = self._frames[node], arrived[1]
-            names = [frame[i] for i in plan.kept]
+            names = list(frame)
             names += [program.constant(value) for value in saved[len(names) : len(names) + len(plan.shapes)]]
             names += [self._option(node.options[option]) for option in plan.options]
             for operand, rule, positions in plan.rules:

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_cnn.kernels import numpy_fast, onednn, reference
+from tinygrad_cnn.kernels import normalization, numpy_fast, onednn, reference
 
 CHOICES = ("onednn", "numpy", "reference")
 
@@ -46,6 +46,9 @@ TABLE = {
     "gather_winners":   Line(reference, None, None),
     "avg_pool":         Line(reference, 0, 0),
     "scatter_shares":   Line(reference, 0, 0),
+    "normalize":        Line(normalization, None, 1 << 14),
+    "normalize_gradient": Line(normalization, None, 1 << 14),
+    "affine":           Line(normalization, None, 1 << 14),
 }  # fmt: skip
 
 _choice: ContextVar[str | None] = ContextVar("kernels", default=None)
@@ -121,3 +124,6 @@ scatter_winners = _dispatched("scatter_winners")
 gather_winners = _dispatched("gather_winners")
 avg_pool = _dispatched("avg_pool")
 scatter_shares = _dispatched("scatter_shares")
+normalize = _dispatched("normalize")
+normalize_gradient = _dispatched("normalize_gradient")
+affine = _dispatched("affine")

@@ -45,8 +45,12 @@ class Statistics:
         upstream, sums = self._last
         if upstream() is not dz:
             sums = _sums(dz, x - self.mean if d is None else d, self.rest, axis)
-            self._last = ref(dz), sums  # a weak reference: it would keep a large array alive
+            self.keep_sums(dz, *sums)
         return sums  # type: ignore[no-any-return]
+
+    def keep_sums(self, dz: Any, total: Any, products: Any) -> None:
+        """Have `sums` give these for dz."""
+        self._last = ref(dz), (total, products)  # a weak reference: it would keep a large array alive
 
 
 def _nothing() -> None:
@@ -93,7 +97,7 @@ def normalize(x: Any, weight: Any, bias: Any, axis: Axes, eps: Any) -> tuple[Any
     return z, found
 
 
-def gradient(dz: Any, x: Any, weight: Any, found: Statistics, axis: Axes) -> Any:
+def normalize_gradient(dz: Any, x: Any, weight: Any, found: Statistics, axis: Axes) -> Any:
     """dx = (g - mean(g) - z mean(g z)) / sqrt(variance + eps), where g = dz weight and z is x normalised; for floats.
 
     With d = x - mean - rest, z mean(g z) is d times mean(g d) / (variance + eps): no array but d is needed.

@@ -16,6 +16,7 @@ from typing import Any
 
 from tinygrad_cnn.backend import as_array, dtype_of, is_object, shape_of
 from tinygrad_cnn.engine import Variable, observed, primitive
+from tinygrad_cnn.kernels import dispatch
 from tinygrad_cnn.kernels import normalization as kernels
 from tinygrad_cnn.primitives.arguments import per_axis
 from tinygrad_cnn.primitives.elementwise import add, multiply
@@ -40,7 +41,7 @@ from tinygrad_cnn.primitives.shape import reshape
 def dX(dz: Any, x: Any, statistics: Any, axis: Any, eps: Any) -> Any:
     """dx = (dz - mean(dz) - z mean(dz z)) / sigma."""
     if _is_plain(dz):
-        return kernels.gradient(dz, x, None, statistics, axis)
+        return dispatch.normalize_gradient(dz, x, None, statistics, axis)
     z = _normalization(x, axis=axis, eps=eps)
     return (dz - _mean(dz, axis) - z * _mean(dz * z, axis)) * _inverse_deviation(x, axis=axis, eps=eps)
 
@@ -48,7 +49,7 @@ def dX(dz: Any, x: Any, statistics: Any, axis: Any, eps: Any) -> Any:
 def scaled_dX(dz: Any, x: Any, weight: Any, statistics: Any, axis: Any, eps: Any) -> Any:
     """The same of dz weight, which is the upstream gradient of z."""
     if _is_plain(dz):
-        return kernels.gradient(dz, x, weight, statistics, axis)
+        return dispatch.normalize_gradient(dz, x, weight, statistics, axis)
     return dX(dz * weight, x, statistics, axis, eps)
 
 
@@ -88,7 +89,7 @@ def _scaled_normalization(x: Any, weight: Any, bias: Any = None, *, axis: Any, e
 
 
 def _normalized(x: Any, weight: Any, bias: Any, axis: Any, eps: Any, found: Any) -> Any:
-    z, statistics = kernels.normalize(x, weight, bias, axis, eps)
+    z, statistics = dispatch.normalize(x, weight, bias, axis, eps)
     if found is not None:
         found.append(statistics)
     return z, statistics
@@ -112,7 +113,7 @@ def d_scale(dz: Any, x: Any, mean: Any, scale_shape: Any) -> Any:
 @primitive(x=lambda dz, scale: dz * scale, scale=d_scale, shift=lambda dz: dz)
 def _affine(x: Any, mean: Any, scale: Any, shift: Any = None) -> Any:
     """(x - mean) scale + shift with a constant mean: what a normalisation is in evaluation."""
-    return kernels.affine(x, mean, scale, shift)
+    return dispatch.affine(x, mean, scale, shift)
 
 
 def batch_norm(

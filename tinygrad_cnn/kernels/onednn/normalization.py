@@ -60,17 +60,18 @@ def normalize_gradient(dz: Any, x: Any, weight: Any, found: Statistics, axis: Ax
     """As the definition; the sums that the gradients of weight and bias need are found on the way."""
     if not _is_of_channels(x, axis, weight) or found.mean.size != x.shape[1] or found.rest.any():
         return NotImplemented
-    if not memory.is_channels_last(dz):
-        return NotImplemented
     run = _backward(x.shape)
     if run is None:
         return NotImplemented
-    channels = x.shape[1]
+    channels, upstream = x.shape[1], dz
+    if not memory.is_channels_last(dz):
+        upstream = memory.empty(x.shape, np.float32, memory.channels_last(x.ndim))
+        upstream[...] = dz
     products, total = np.empty(channels, np.float32), np.empty(channels, np.float32)
     dx = memory.empty(x.shape, np.float32, memory.channels_last(x.ndim))
     # With eps = 0 what is divided by is the root of 1 / inverse**2
     variance = (1 / (found.inverse * found.inverse)).ravel()
-    run(x, dz, dx, found.mean.ravel(), variance, _vector(weight, channels, 1), products, total)
+    run(x, upstream, dx, found.mean.ravel(), variance, _vector(weight, channels, 1), products, total)
     found.keep_sums(dz, total.reshape(found.mean.shape), products.reshape(found.mean.shape) / found.inverse)
     return dx
 

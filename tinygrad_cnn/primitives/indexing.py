@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.backend import get_array_module, shape_of
-from tinygrad_cnn.engine import Variable
+from tinygrad_cnn.engine import Variable, observed
 from tinygrad_cnn.primitives.arguments import axis_of, integer
 from tinygrad_cnn.primitives.elementwise import where
 from tinygrad_cnn.primitives.shape import getitem, moveaxis, ravel, scatter
@@ -130,6 +130,7 @@ def scatter_add(x: Any, axis: int, index: Any, source: Any) -> Any:
     return x + scatter(source, shape=shape, index=_along(axis, index, index.shape))
 
 
+@observed
 def _indices(operation: str, x: Any, indices: Any, size: int) -> Any:
     """Indices as integers on x's device, checked where they come from the host."""
     array = indices._array if isinstance(indices, Variable) else indices

@@ -9,7 +9,7 @@ from math import inf
 from typing import Any
 
 from tinygrad_cnn.backend import dtype_of, get_array_module, is_object, mixed_devices, shape_of
-from tinygrad_cnn.engine import Variable, primitive
+from tinygrad_cnn.engine import Variable, observed, primitive
 from tinygrad_cnn.primitives.activations import softplus
 from tinygrad_cnn.primitives.arguments import axes_of
 from tinygrad_cnn.primitives.elementwise import abs, divide, exp, log, log1p, relu, sigmoid, where
@@ -62,6 +62,7 @@ def _beside(operation: str, name: str, x: Any, other: Any) -> Any:
     return cast(other, dtype=dtype) if dtype.kind == "f" and dtype_of(other._array).kind in "biu" else other
 
 
+@observed
 def _check_unit(operation: str, name: str, values: Any) -> None:
     array = _values(values)
     if not is_object(array) and not ((array >= 0) & (array <= 1)).all():  # false for NaN too

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_cnn import backend
 from tinygrad_cnn.backend import get_array_module, shape_of
-from tinygrad_cnn.engine import Variable, primitive
+from tinygrad_cnn.engine import Variable, observed, primitive
 from tinygrad_cnn.primitives.arguments import axes_of, axis_of, shape_from
 
 
@@ -236,11 +236,16 @@ def getitem(x: Any, index: Any) -> Any:
 
 
 def _index_part(part: Any) -> Any:
-    if isinstance(part, Variable):
-        part = part._array
     if isinstance(part, list | tuple):
         part = np.array(part, dtype=None if part else np.intp)
-    return part.copy() if shape_of(part) else part
+    return _own(part) if isinstance(part, Variable) or shape_of(part) else part
+
+
+@observed
+def _own(part: Any) -> Any:
+    """A copy of an index array, or the single index."""
+    array = part._array if isinstance(part, Variable) else part
+    return array.copy() if shape_of(array) else array
 
 
 @primitive(xs=lambda dz, index, axis, starts: _getitem(dz, index=_between(axis, starts[index], starts[index + 1])))

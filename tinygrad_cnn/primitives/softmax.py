@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn.backend import get_array_module, is_object, ones, shape_of
-from tinygrad_cnn.engine import Variable, primitive
+from tinygrad_cnn.backend import dtype_of, get_array_module, is_object, ones, shape_of
+from tinygrad_cnn.engine import Variable, observed, primitive
 from tinygrad_cnn.kernels import softmax as softmax_kernels
 from tinygrad_cnn.primitives.arguments import axes_of, axis_of
 from tinygrad_cnn.primitives.elementwise import exp, where
@@ -247,40 +247,56 @@ def class_weights(
     Raises:
         ValueError: a label out of range, bad probabilities, weights or smoothing.
     """
-    shape = shape_of(x)
-    xp = get_array_module(target)
-    if len(shape) == 1:
-        x, classes = reshape(x, (1, *shape)), shape[0]
-        target = target.reshape(1, *target.shape)
-    else:
-        classes = shape[1]
-    ndim, places = len(shape_of(x)), target.shape
-    is_labels = target.ndim < ndim
-    if ndim > 2:
-        last = (0, *range(2, ndim), 1)
-        x = reshape(transpose(x, last), (-1, classes))
-        target = target.reshape(-1) if is_labels else target.transpose(last).reshape(-1, classes)
     if not 0 <= label_smoothing <= 1:
         raise ValueError(f"{operation}: label_smoothing must be 0 to 1 but is {label_smoothing}")
-    each = _class_weight(operation, xp, x, weight, classes)
+    shape = shape_of(x)
+    if len(shape) == 1:
+        x = reshape(x, (1, *shape))
+    full = shape_of(x)
+    if len(full) > 2:
+        x = reshape(transpose(x, (0, *range(2, len(full)), 1)), (-1, full[1]))
+    dtype = dtype_of(x)
+    weights, norm = _rows_of_weights(operation, target, weight, full, len(shape), dtype, ignore_index, label_smoothing)
+    return x, weights, max(len(weights), 1) if norm is None else norm
+
+
+@observed
+def _rows_of_weights(
+    operation: str,
+    target: Any,
+    weight: Any,
+    shape: tuple[int, ...],
+    given: int,
+    dtype: Any,
+    ignore_index: int | None,
+    label_smoothing: float,
+) -> tuple[Any, Any]:
+    """The weights of -log p for x of the shape, of which `given` axes were given; the norm, None for probabilities."""
+    xp, classes, ndim = get_array_module(target), shape[1], len(shape)
+    if given == 1:
+        target = target.reshape(1, *target.shape)
+    places, is_labels = target.shape, target.ndim < ndim
+    if ndim > 2:
+        last = (0, *range(2, ndim), 1)
+        target = target.reshape(-1) if is_labels else target.transpose(last).reshape(-1, classes)
+    each = _class_weight(operation, xp, weight, classes, dtype)
     if is_labels:
         counted = xp.ones(len(target), dtype=bool) if ignore_index is None else target != ignore_index
         _check_labels(operation, target, counted, classes, places)
         probabilities = (target[:, None] == xp.arange(classes)).astype(each.dtype)
         norm = ((probabilities * each).sum(axis=1) * counted).sum()
+        norm = norm if norm > 0 else norm * 0 + 1
     else:
         _check_probabilities(operation, target)
-        probabilities, counted, norm = target, xp.ones(len(target), dtype=bool), max(len(target), 1)
+        probabilities, counted, norm = target, xp.ones(len(target), dtype=bool), None
     if label_smoothing:
         probabilities = probabilities * (1 - label_smoothing) + label_smoothing / classes
     weights = probabilities * each * counted[:, None]
-    return x, weights if is_object(weights) else weights.astype(each.dtype), norm if norm > 0 else 1
+    return weights if is_object(weights) else weights.astype(each.dtype), norm
 
 
-def _class_weight(operation: str, xp: Any, x: Any, weight: Any, classes: int) -> Any:
+def _class_weight(operation: str, xp: Any, weight: Any, classes: int, dtype: Any) -> Any:
     """The weight of each class, in x's dtype."""
-    array = x._array if isinstance(x, Variable) else x
-    dtype = np.dtype(object) if is_object(array) else array.dtype
     if weight is None:
         return xp.ones(classes, dtype=dtype)
     weight = xp.asarray(weight._array if isinstance(weight, Variable) else weight)

@@ -1,9 +1,13 @@
-"""Check in pytest's JUnit file that tests ran and that none was skipped: check_none_skipped.py FILE."""
+"""Check in pytest's JUnit file that tests ran and that none was skipped: check_none_skipped.py FILE [NAME].
+
+With a name, of those whose class has it in its name.
+"""
 
 import sys
 from xml.etree import ElementTree
 
-cases = list(ElementTree.parse(sys.argv[1]).getroot().iter("testcase"))
+file, name = [*sys.argv[1:], ""][:2]
+cases = [case for case in ElementTree.parse(file).getroot().iter("testcase") if name in case.get("classname", "")]
 skipped = [
     f"{case.get('classname')}::{case.get('name')}: {reason.get('message')} {reason.text or ''}"
     for case in cases

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.backend import get_array_module, is_object, shape_of
+from tinygrad_cnn.kernels import sums
 from tinygrad_cnn.kernels.elementary import divide, exp, log, sqrt
 
 _HALF = np.dtype(np.float16)
@@ -28,13 +29,9 @@ def count(shape: tuple[int, ...], axis: tuple[int, ...]) -> int:
     return math.prod(shape[i] for i in axis)
 
 
-def _sum(x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
-    return x.sum(axis=axis, keepdims=keepdims) if shape_of(x) else x
-
-
 def mean(x: Any, axis: tuple[int, ...], keepdims: bool) -> Any:
     """sum(x) / n."""
-    return _narrow(divide(_sum(_wide(x), axis, keepdims), count(shape_of(x), axis)), x)
+    return _narrow(divide(sums.sum(_wide(x), axis, keepdims), count(shape_of(x), axis)), x)
 
 
 def deviations(x: Any, axis: tuple[int, ...]) -> Any:
@@ -57,7 +54,7 @@ def variance(x: Any, axis: tuple[int, ...], keepdims: bool, ddof: float) -> Any:
     """sum((x - mean(x))**2) / (n - ddof)."""
     wide = _wide(x)
     d = _deviations(wide, axis)
-    return _narrow(divide(_sum(d * d, axis, keepdims), count(shape_of(x), axis) - ddof), x)
+    return _narrow(divide(sums.sum(d * d, axis, keepdims), count(shape_of(x), axis) - ddof), x)
 
 
 def standard_deviation(x: Any, axis: tuple[int, ...], keepdims: bool, ddof: float) -> Any:
@@ -68,7 +65,7 @@ def standard_deviation(x: Any, axis: tuple[int, ...], keepdims: bool, ddof: floa
 def norm(x: Any, axis: tuple[int, ...], keepdims: bool, p: Any) -> Any:
     """sum(|x|**p)**(1/p) for a finite p."""
     if is_object(x):
-        total = _sum(x * x if p == 2 else abs(x) ** p, axis, keepdims)
+        total = sums.sum(x * x if p == 2 else abs(x) ** p, axis, keepdims)
         return sqrt(total) if p == 2 else exp(log(total) / p)
     xp = get_array_module(x)
     sizes = xp.abs(x if x.dtype.kind == "f" else x.astype(np.float64))

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_cnn.kernels import normalization, numpy_fast, onednn, reference
+from tinygrad_cnn.kernels import normalization, numpy_fast, onednn, reference, softmax
 
 CHOICES = ("onednn", "numpy", "reference")
 
@@ -49,6 +49,7 @@ TABLE = {
     "normalize":        Line(normalization, None, 1 << 14),
     "normalize_gradient": Line(normalization, None, 1 << 14),
     "affine":           Line(normalization, None, 1 << 14),
+    "cross_entropy_of_labels": Line(softmax, None, 1 << 12),
 }  # fmt: skip
 
 _choice: ContextVar[str | None] = ContextVar("kernels", default=None)
@@ -127,3 +128,4 @@ scatter_shares = _dispatched("scatter_shares")
 normalize = _dispatched("normalize")
 normalize_gradient = _dispatched("normalize_gradient")
 affine = _dispatched("affine")
+cross_entropy_of_labels = _dispatched("cross_entropy_of_labels")

@@ -9,6 +9,7 @@ import numpy as np
 
 from tinygrad_cnn.backend import dtype_of, get_array_module, is_object, ones, shape_of
 from tinygrad_cnn.engine import Variable, observed, primitive
+from tinygrad_cnn.kernels import dispatch
 from tinygrad_cnn.kernels import softmax as softmax_kernels
 from tinygrad_cnn.primitives.arguments import axes_of, axis_of
 from tinygrad_cnn.primitives.elementwise import exp, where
@@ -123,7 +124,7 @@ def _onehot(labels: Any, *, classes: int) -> Any:
 @primitive(auxiliary=["difference"], x=_dx)
 def _cross_entropy(x: Any, target: Any) -> Any:
     if target.ndim == 1:
-        return softmax_kernels.cross_entropy_of_labels(x, target)
+        return dispatch.cross_entropy_of_labels(x, target)
     return softmax_kernels.cross_entropy_of_weights(x, target)
 
 
@@ -146,7 +147,7 @@ def _mean_cross_entropy(x: Any, target: Any) -> Any:
         raise _NotPlainLabelsError
     if not are_within(target, x.shape[1]):
         raise _NotPlainLabelsError
-    losses, difference = softmax_kernels.cross_entropy_of_labels(x, target)
+    losses, difference = dispatch.cross_entropy_of_labels(x, target)
     if len(losses) == 1:
         return losses[0], difference
     return losses.dot(ones(len(losses), losses)) / max(len(losses), 1), difference

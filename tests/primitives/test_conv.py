@@ -273,3 +273,23 @@ def test_each_number_of_axes_has_its_own_name_and_layout(operation, layout):
 def test_integers_have_no_gradient():
     with refused("requires_grad", ValueError, "floating-point", "int64"):
         tg.tensor([[[[1, 2]]]], requires_grad=True)
+
+
+@pytest.mark.parametrize("wrong", [(1.0, 1), (True, 1), [1, 1.0], 1.0, True])
+def test_what_equals_a_right_argument_is_refused_after_it_too(wrong):
+    x, k = np.ones((1, 1, 5, 5)), np.ones((1, 1, 3, 3))
+    for right in (1, (1, 1), [1, 1], np.int64(1)):
+        assert tg.conv2d(x, k, stride=right).shape == (1, 1, 3, 3)
+        assert tg.max_pool2d(x, 3, stride=right).shape == (1, 1, 3, 3)
+        for operation in (lambda: tg.conv2d(x, k, stride=wrong), lambda: tg.max_pool2d(x, 3, stride=wrong)):
+            with pytest.raises(TypeError, match=r"stride must be an integer but is"):
+                operation()
+
+
+def test_an_integer_of_another_class_is_a_stride():
+    class Two:
+        def __index__(self):
+            return 2
+
+    x, k = np.arange(25.0).reshape(1, 1, 5, 5), np.ones((1, 1, 3, 3))
+    assert tg.conv2d(x, k, stride=Two()).tolist() == tg.conv2d(x, k, stride=2).tolist()

@@ -2,11 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import marshal
+from collections.abc import Callable, Sequence
+from functools import wraps
 from operator import index
-from typing import Any
+from typing import Any, TypeVar
 
 Pairs = tuple[tuple[int, int], ...]
+_Check = TypeVar("_Check", bound=Callable[..., Any])
+
+MOST_REMEMBERED = 4096
+
+
+def remembered(check: _Check) -> _Check:
+    """The check of arguments, done once: what it made of the same shapes and options is not computed again.
+
+    Only for what depends on its arguments alone. A refusal is not remembered.
+    """
+    known: dict[bytes, Any] = {}
+
+    @wraps(check)
+    def call(*arguments: Any) -> Any:
+        try:
+            # As bytes, since 1, 1.0 and True would be the same key; in version 2 equal arguments give equal bytes.
+            key = marshal.dumps(arguments, 2)
+        except ValueError:  # an integer of somebody's own class
+            return check(*arguments)
+        found = known.get(key)
+        if found is None:
+            found = check(*arguments)
+            if len(known) >= MOST_REMEMBERED:
+                known.clear()
+            known[key] = found
+        return found
+
+    return call  # type: ignore[return-value]
 
 
 def axes_of(operation: str, axis: Any, ndim: int) -> tuple[int, ...]:

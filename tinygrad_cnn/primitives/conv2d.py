@@ -18,7 +18,14 @@ from typing import Any
 from tinygrad_cnn.backend import shape_of
 from tinygrad_cnn.engine import primitive
 from tinygrad_cnn.kernels import dispatch
-from tinygrad_cnn.primitives.arguments import padding_pairs, per_axis, reach_of, spatial_shape, window_counts
+from tinygrad_cnn.primitives.arguments import (
+    padding_pairs,
+    per_axis,
+    reach_of,
+    remembered,
+    spatial_shape,
+    window_counts,
+)
 from tinygrad_cnn.primitives.padding import check_mode, pad
 from tinygrad_cnn.primitives.reduction import sum
 from tinygrad_cnn.primitives.shape import getitem, rot180
@@ -283,34 +290,55 @@ def convolution(
     Zeros are the kernels' own business; a border of another mode is put around x before. Errors name the operation,
     and nothing is recorded before them.
     """
-    size = spatial_shape(operation, "x", shape_of(x), n)
-    kernel = spatial_shape(operation, "weight", shape_of(weight), n)
+    bias_shape = None if bias is None else shape_of(bias)
+    options = checked_windows(
+        operation, n, shape_of(x), shape_of(weight), bias_shape, stride, padding, dilation, groups, padding_mode
+    )
+    if flip:
+        weight = rot180(weight)
+    if padding_mode != "zeros" and any(map(any, options["padding"])):
+        x = pad(x, ((0, 0), (0, 0), *options["padding"]), padding_mode)
+        options = {**options, "padding": ((0, 0),) * n}
+    operands = (x, weight) if bias is None else (x, weight, bias)
+    return correlation(*operands, **options)
+
+
+@remembered
+def checked_windows(
+    operation: str,
+    n: int,
+    x: tuple[int, ...],
+    weight: tuple[int, ...],
+    bias: tuple[int, ...] | None,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: Any,
+    padding_mode: Any,
+) -> dict[str, Any]:
+    """The options of `correlation` for operands of these shapes; wrong ones are refused."""
+    size = spatial_shape(operation, "x", x, n)
+    kernel = spatial_shape(operation, "weight", weight, n)
     stride = per_axis(operation, "stride", stride, n)
     dilation = per_axis(operation, "dilation", dilation, n)
     (groups,) = per_axis(operation, "groups", groups, 1)
     check_mode(operation, "padding_mode", padding_mode)
     check_kernel(operation, kernel)
-    channels, (filters, per_group) = shape_of(x)[1], shape_of(weight)[:2]
+    channels, (filters, per_group) = x[1], weight[:2]
     if filters % groups:
         raise ValueError(
-            f"{operation}: groups must divide the {filters} filters (weight shape {shape_of(weight)}) but is {groups}"
+            f"{operation}: groups must divide the {filters} filters (weight shape {weight}) but is {groups}"
         )
     if per_group * groups != channels:
         raise ValueError(
-            f"{operation}: weight expects {per_group * groups} input channels (weight shape {shape_of(weight)}, "
-            f"groups {groups}) but x has {channels} (shape {shape_of(x)})"
+            f"{operation}: weight expects {per_group * groups} input channels (weight shape {weight}, "
+            f"groups {groups}) but x has {channels} (shape {x})"
         )
     check_bias(operation, bias, filters)
     reach = reach_of(kernel, dilation)
     padding = padding_pairs(operation, padding, size, reach, stride)
     window_counts(operation, size, reach, padding, stride)
-    if flip:
-        weight = rot180(weight)
-    if padding_mode != "zeros" and any(map(any, padding)):
-        x = pad(x, ((0, 0), (0, 0), *padding), padding_mode)
-        padding = ((0, 0),) * n
-    operands = (x, weight) if bias is None else (x, weight, bias)
-    return correlation(*operands, stride=stride, padding=padding, dilation=dilation, groups=groups)
+    return {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
 
 
 def check_kernel(operation: str, kernel: tuple[int, ...]) -> None:
@@ -319,9 +347,7 @@ def check_kernel(operation: str, kernel: tuple[int, ...]) -> None:
         raise ValueError(f"{operation}: the kernel must have at least one entry on each axis but is {kernel}")
 
 
-def check_bias(operation: str, bias: Any, filters: int) -> None:
-    """Refuse a bias that is not one number for each filter."""
-    if bias is not None and shape_of(bias) != (filters,):
-        raise ValueError(
-            f"{operation}: bias must have shape ({filters},) for {filters} filters but has {shape_of(bias)}"
-        )
+def check_bias(operation: str, bias: tuple[int, ...] | None, filters: int) -> None:
+    """Refuse a bias whose shape says that it is not one number for each filter."""
+    if bias is not None and bias != (filters,):
+        raise ValueError(f"{operation}: bias must have shape ({filters},) for {filters} filters but has {bias}")

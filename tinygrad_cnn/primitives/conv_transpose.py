@@ -16,7 +16,7 @@ from typing import Any
 from tinygrad_cnn.backend import shape_of
 from tinygrad_cnn.engine import primitive
 from tinygrad_cnn.kernels import dispatch
-from tinygrad_cnn.primitives.arguments import padding_pairs, per_axis, reach_of, spatial_shape
+from tinygrad_cnn.primitives.arguments import padding_pairs, per_axis, reach_of, remembered, spatial_shape
 from tinygrad_cnn.primitives.conv2d import check_bias, check_kernel, correlation_of_shape, dB, kernel_correlation
 
 
@@ -150,25 +150,49 @@ def _conv_transpose(
     dilation: Any,
     output_size: Any,
 ) -> Any:
-    small = spatial_shape(operation, "x", shape_of(x), n)
-    kernel = spatial_shape(operation, "weight", shape_of(weight), n)
+    bias_shape = None if bias is None else shape_of(bias)
+    options = _checked_windows(
+        operation, n, shape_of(x), shape_of(weight), bias_shape, stride, padding, output_padding, groups, dilation,
+        output_size,
+    )  # fmt: skip
+    operands = (x, weight) if bias is None else (x, weight, bias)
+    return transposed_convolution(*operands, **options)
+
+
+@remembered
+def _checked_windows(
+    operation: str,
+    n: int,
+    x: tuple[int, ...],
+    weight: tuple[int, ...],
+    bias: tuple[int, ...] | None,
+    stride: Any,
+    padding: Any,
+    output_padding: Any,
+    groups: Any,
+    dilation: Any,
+    output_size: Any,
+) -> dict[str, Any]:
+    """The options of `transposed_convolution` for operands of these shapes; wrong ones are refused."""
+    small = spatial_shape(operation, "x", x, n)
+    kernel = spatial_shape(operation, "weight", weight, n)
     stride = per_axis(operation, "stride", stride, n)
     dilation = per_axis(operation, "dilation", dilation, n)
     (groups,) = per_axis(operation, "groups", groups, 1)
     check_kernel(operation, kernel)
-    channels, per_group = shape_of(x)[1], shape_of(weight)[1]
+    channels, per_group = x[1], weight[1]
     if channels % groups:
         raise ValueError(
-            f"{operation}: groups must divide the {channels} channels of x (shape {shape_of(x)}) but is {groups}"
+            f"{operation}: groups must divide the {channels} channels of x (shape {x}) but is {groups}"
         )
-    if shape_of(weight)[0] != channels:
+    if weight[0] != channels:
         raise ValueError(
-            f"{operation}: weight (C, F / groups, ...) expects {shape_of(weight)[0]} input channels "
-            f"(weight shape {shape_of(weight)}) but x has {channels} (shape {shape_of(x)})"
+            f"{operation}: weight (C, F / groups, ...) expects {weight[0]} input channels "
+            f"(weight shape {weight}) but x has {channels} (shape {x})"
         )
     check_bias(operation, bias, per_group * groups)
     if 0 in small:
-        raise ValueError(f"{operation}: x must have at least one pixel but has shape {shape_of(x)}")
+        raise ValueError(f"{operation}: x must have at least one pixel but has shape {x}")
     reach = reach_of(kernel, dilation)
     unpadded = tuple((m - 1) * s + r for m, s, r in zip(small, stride, reach, strict=True))
     added = per_axis(operation, "output_padding", output_padding, n, minimum=0)
@@ -207,7 +231,4 @@ def _conv_transpose(
         sizes = ((max(low, 1), high) for low, high in zip(least, most, strict=True))
         legal = " x ".join(f"{low}..{high}" if low < high else f"{low}" for low, high in sizes)
         raise ValueError(f"{operation}: output_size {size} is not among the legal sizes {legal}")
-    operands = (x, weight) if bias is None else (x, weight, bias)
-    return transposed_convolution(
-        *operands, size=size, stride=stride, padding=padding, dilation=dilation, groups=groups
-    )
+    return {"size": size, "stride": stride, "padding": padding, "dilation": dilation, "groups": groups}

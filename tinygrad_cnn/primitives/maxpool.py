@@ -21,6 +21,7 @@ from tinygrad_cnn.primitives.arguments import (
     padding_pairs,
     per_axis,
     reach_of,
+    remembered,
     spatial_shape,
     window_counts,
 )
@@ -212,16 +213,32 @@ def _max_pool(
     return_indices: bool,
 ) -> Any:
     check_ties(operation, ties)
-    size = spatial_shape(operation, "x", shape_of(x), n)
-    kernel, stride, padding, dilation = pool_windows(
-        operation, n, size, kernel_size, stride, padding, dilation, ceil_mode
-    )
-    _check_pixels(operation, size, kernel, stride, padding, dilation)
-    windows = {"kernel": kernel, "stride": stride, "padding": padding, "dilation": dilation}
+    windows = _checked_windows(operation, n, shape_of(x), kernel_size, stride, padding, dilation, ceil_mode)
     z = (max_of_windows if ties == "first" else max_of_windows_split)(x, **windows)
     return (z, indices_of_winners(x, **windows)) if return_indices else z
 
 
+@remembered
+def _checked_windows(
+    operation: str,
+    n: int,
+    x: tuple[int, ...],
+    kernel_size: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    ceil_mode: bool,
+) -> dict[str, Any]:
+    """The options of `max_of_windows` for an x of this shape; wrong ones are refused."""
+    size = spatial_shape(operation, "x", x, n)
+    kernel, stride, padding, dilation = pool_windows(
+        operation, n, size, kernel_size, stride, padding, dilation, ceil_mode
+    )
+    _check_pixels(operation, size, kernel, stride, padding, dilation)
+    return {"kernel": kernel, "stride": stride, "padding": padding, "dilation": dilation}
+
+
+@remembered
 def pool_windows(
     operation: str,
     n: int,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -22,7 +23,7 @@ class Candidate(NamedTuple):
 
 BASELINE = "PyTorch"
 LAST, COMPILED = {"channels_last": True}, {"compiled": True}
-_OURS, _TORCH = ("tinygrad_cnn.TinygradCNN", "numpy"), ("pytorch.PyTorch", "torch")
+_OURS, _TORCH = ("tinygrad_cnn.TinygradCNN", "tinygrad_cnn"), ("pytorch.PyTorch", "torch")
 
 CANDIDATES = {
     "oneDNN": Candidate(*_OURS, kernels="onednn"),
@@ -44,11 +45,12 @@ OURS = [name for name, candidate in CANDIDATES.items() if candidate.kernels]
 
 
 def installed(name: str) -> str | None:
-    """The version of a candidate's package, or None."""
+    """The version of a candidate's package, or None where there is none."""
+    package = CANDIDATES[name].package
     try:
-        return version(CANDIDATES[name].package)
+        return version(package)
     except PackageNotFoundError:
-        return None
+        return "from the source tree" if find_spec(package) else None
 
 
 def versions() -> dict[str, str]:

@@ -12,9 +12,12 @@ from benchmarks.cpu.operations import Case
 
 ALL = list(CANDIDATES)
 SINGLE = [name for name in ALL if "compile" not in name]
+# autograd's convolution takes seconds, and tinygrad compiles each for as long: see them in LeNet.
+CONVOLVING = [name for name in SINGLE if name not in ("autograd", "tinygrad")]
 WHOLE = [name for name in ALL if name not in ("definition", "oneDNN, channels-last", "NumPy, channels-last")]
 SMALL = [name for name in ALL if "channels-last" not in name and name != "torch.compile"]
-DEEP = [name for name in WHOLE if name != "tinygrad"]  # which compiles these for more than a minute
+# tinygrad compiles these for half a minute or more, and autograd takes seconds for a step: see them in LeNet.
+DEEP = [name for name in WHOLE if name not in ("autograd", "tinygrad")]
 GROWING = ["oneDNN", "NumPy", BASELINE]
 
 
@@ -32,10 +35,10 @@ class Group(NamedTuple):
 
 GROUPS = {
     "machine": Group("The machine's own peak", machine.peaks, ["oneDNN", "NumPy", BASELINE], 7),
-    "convolutions": Group("Convolutions", operations.convolutions, SINGLE),
-    "operations": Group("Other operations, forward + backward", operations.operations, SINGLE, 11),
+    "convolutions": Group("Convolutions", operations.convolutions, CONVOLVING, 7, 0.025, 0.4),
+    "operations": Group("Other operations, forward + backward", operations.operations, SINGLE, 9, 0.025, 0.4),
     "lenet": Group("Training step: LeNet", partial(steps.training, "LeNet"), WHOLE, 15, 0.1, 6),
-    "small-vgg": Group("Training step: small VGG", partial(steps.training, "small VGG"), WHOLE, 11, 0.2, 6),
+    "small-vgg": Group("Training step: small VGG", partial(steps.training, "small VGG"), DEEP, 11, 0.2, 6),
     "resnet": Group("Training step: ResNet-18-like", partial(steps.training, "ResNet-18-like"), DEEP, 7, 0.3, 6),
     "u-net": Group("Training step: U-Net-like", partial(steps.training, "U-Net-like"), DEEP, 9, 0.2, 6),
     "overhead": Group("Overhead, forward + backward", steps.overhead, SMALL, 15, 0.03, 2),

@@ -113,8 +113,8 @@ def _rates(title: str, case: Records, present: list[str]) -> list[str] | None:
     row = [title]
     for candidate in (BASELINE, *present):
         values = values_of(case, candidate)
-        rates = [f"{amount / statistics.median(values) / 1e9:.0f}" for amount in (flops, moved) if amount and values]
-        row.append(" / ".join(rates))
+        rates = [amount / statistics.median(values) / 1e9 for amount in (flops, moved) if amount and values]
+        row.append(" / ".join(f"{rate:.0f}" if rate >= 9.95 else f"{rate:.1f}" for rate in rates))
     return row
 
 

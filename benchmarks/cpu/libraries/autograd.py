@@ -63,7 +63,7 @@ class Autograd(Library):
         if stride > 1 or groups > 1:
             raise UnavailableError("its convolution has no strides and no groups")
         if padding:
-            x = anp.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+            x = anp.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)), "constant")
         z = convolve(x, weight[:, :, ::-1, ::-1], axes=([2, 3], [2, 3]), dot_axes=([1], [1]), mode="valid")
         return z if bias is None else z + bias.reshape(1, -1, 1, 1)
 

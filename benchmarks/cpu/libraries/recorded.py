@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.cpu import networks
 from benchmarks.cpu.libraries import EPSILON, RATE, Arrays, Library, Prepared
-from benchmarks.cpu.networks import Layers, model
+from benchmarks.cpu.networks import Layers
 
 
 class Recorded(Library):
@@ -71,14 +72,15 @@ class Recorded(Library):
         call = self.compiled_step(call)
         return Prepared(call, lambda: [_numbers(call()), *(_numbers(t.grad) for t in tensors)])
 
-    def _model(self, layers: Layers, parameters: Arrays) -> Any:
-        network = model(self.library.nn, self.concatenate, layers)
+    def model(self, layers: Layers, parameters: Arrays) -> Any:
+        """The network as modules, with these parameters."""
+        network = networks.model(self.library.nn, self.concatenate, layers)
         for mine, given in zip(network.parameters(), parameters, strict=True):
             mine.data = self.tensor(given).data
         return network
 
     def training_step(self, layers: Layers, parameters: Arrays, x: np.ndarray, labels: np.ndarray) -> Prepared:
-        network = self._model(layers, parameters)
+        network = self.model(layers, parameters)
         weights = list(network.parameters())
         optimiser, loss = self.library.optim.SGD(weights, lr=RATE), self.library.nn.CrossEntropyLoss()
         network = self.compiled_model(network)
@@ -94,7 +96,7 @@ class Recorded(Library):
         return Prepared(call, lambda: [_numbers(call()), *(_numbers(w.grad) for w in weights)])
 
     def inference(self, layers: Layers, parameters: Arrays, x: np.ndarray) -> Prepared:
-        network = self.compiled_step(self.compiled_model(self._model(layers, parameters).eval()))
+        network = self.compiled_step(self.compiled_model(self.model(layers, parameters).eval()))
         return self._inference(partial(network, self.tensor(x)))
 
     def update(self, optimiser: str, parameters: Arrays, gradients: Arrays) -> Prepared:

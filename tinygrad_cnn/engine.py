@@ -392,7 +392,7 @@ class Primitive:
                     nodes[i] = x.node
                 else:
                     if hasattr(arrays[i], "__setitem__"):  # an array the caller may still change; the graph may not
-                        arrays[i] = arrays[i].copy()
+                        arrays[i] = arrays[i].copy(order="K")
                     nodes[i] = Constant(arrays[i])
 
     def _plan(self, wanting: int, count: int) -> Plan | None:

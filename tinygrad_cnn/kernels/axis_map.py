@@ -66,7 +66,7 @@ class AxisMap:
         xp = get_array_module(x)
         if x.dtype.kind in "biu" and not self.keeps_integers:
             x = x.astype(np.float64)
-        z = xp.zeros((*x.shape[:axis], len(self.rows), *x.shape[axis + 1 :]), dtype=x.dtype)
+        z = xp.zeros_like(x, shape=(*x.shape[:axis], len(self.rows), *x.shape[axis + 1 :]))  # laid out as x
         for k, (outputs, inputs, weights) in enumerate(self.taps):
             part = x[_at(xp, axis, inputs)]
             if weights is not None:

@@ -48,7 +48,7 @@ def extend(x: Any, widths: Pairs, mode: str) -> Any:
         return x
     inside = _inside(x.shape, widths)
     shape = tuple(n + before + after for n, (before, after) in zip(x.shape, widths, strict=True))
-    y = get_array_module(x).empty(shape, dtype=x.dtype)
+    y = get_array_module(x).empty_like(x, shape=shape)  # laid out as x
     y[inside] = x
     for axis, (n, (before, after)) in enumerate(zip(x.shape, widths, strict=True)):
         for border, sources in runs(mode, n, before, after):
@@ -60,7 +60,7 @@ def fold_back(dz: Any, widths: Pairs, mode: str) -> Any:
     """The adjoint of `extend`: every element of the border is added to the one that it was taken from."""
     if not any(map(any, widths)):
         return dz
-    dx = dz.copy()
+    dx = dz.copy(order="K")
     size = tuple(m - before - after for m, (before, after) in zip(dz.shape, widths, strict=True))
     inside = _inside(size, widths)
     for axis in reversed(range(len(size))):

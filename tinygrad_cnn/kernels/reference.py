@@ -33,7 +33,7 @@ def pad(x: Any, widths: Pairs, value: Any = 0) -> Any:
         return x
     xp = get_array_module(x)
     shape = tuple(n + before + after for n, (before, after) in zip(x.shape, widths, strict=True))
-    y = xp.full(shape, value, dtype=x.dtype)
+    y = xp.full_like(x, value, shape=shape)  # laid out as x
     y[tuple(slice(before, before + n) for n, (before, _) in zip(x.shape, widths, strict=True))] = x
     return y
 

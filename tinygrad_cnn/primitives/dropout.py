@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_cnn import backend
 from tinygrad_cnn.backend import device_of, is_object, shape_of
 from tinygrad_cnn.engine import observed, primitive
+from tinygrad_cnn.kernels import memory
 from tinygrad_cnn.kernels.normalization import in_arithmetic_of
 from tinygrad_cnn.primitives.arguments import integer, spatial_shape
 from tinygrad_cnn.primitives.normalization_arguments import array_of, check_bool, number
@@ -77,17 +78,21 @@ def _drop(operation: str, x: Any, p: Any, training: Any, seed: Any, shape: tuple
     if not training or p == 0:
         return x
     array = array_of(x)
-    kept = _decisions(shape, float(p), seed, device_of(array))
+    is_channels_last = isinstance(array, np.ndarray) and memory.is_channels_last(array)
+    kept = _decisions(shape, float(p), seed, device_of(array), is_channels_last)
     return _dropout(x, kept, scale=1 / (1 - in_arithmetic_of(array, p)) if p < 1 else 1)
 
 
 @observed
-def _decisions(shape: tuple[int, ...], p: float, seed: int | None, device: str) -> Any:
-    """True with probability 1 - p."""
+def _decisions(shape: tuple[int, ...], p: float, seed: int | None, device: str, is_channels_last: bool) -> Any:
+    """True with probability 1 - p; they are the same in both layouts."""
     with backend.on_device(device):
         xp = np if device == "cpu" else backend.gpu_module()
         random = backend.generator(device) if seed is None else xp.random.default_rng(seed)
-        return random.random(shape, dtype=np.float32) >= p
+        numbers = random.random(shape, dtype=np.float32)
+        if not is_channels_last:
+            return numbers >= p
+        return np.greater_equal(numbers, p, out=memory.empty(shape, bool, memory.channels_last(len(shape))))
 
 
 def check_probability(operation: str, p: Any) -> Any:

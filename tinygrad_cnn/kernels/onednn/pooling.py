@@ -85,10 +85,15 @@ def avg_pool(x: Any, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints,
 def scatter_shares(
     dz: Any, size: Ints, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints, counted: Pairs
 ) -> Any:
-    """As the definition, where all of the padding counts, or none."""
+    """As the definition, where all of the padding counts, or none; channels-last, as the images mostly are.
+
+    The layout of dz does not tell theirs, since it may come out of a flattening.
+    """
     shape = (*dz.shape[:2], *size)
     windows = _windows(_averaging(padding, counted), dz, shape, kernel, stride, padding, dilation)
-    return NotImplemented if windows is None else _shared_out(windows, dz)
+    if windows is None:
+        return NotImplemented
+    return _shared_out(windows._replace(axes=memory.channels_last(dz.ndim)), dz)
 
 
 def _averaging(padding: Pairs, counted: Pairs) -> int | None:

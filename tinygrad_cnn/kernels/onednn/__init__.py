@@ -1,15 +1,65 @@
 """Fast substitutes for the definitions, by the oneDNN library: same names, same arguments, on float32 arrays.
 
-A kernel gives NotImplemented for what the library can't do, or not faster than NumPy.
+A kernel gives NotImplemented for what the library can't do, or not faster than NumPy. `execution.py` tells how one is
+added.
 """
 
 from __future__ import annotations
 
+from functools import cache
+
+import numpy as np
+
+from tinygrad_cnn.kernels.onednn import library
+from tinygrad_cnn.kernels.onednn.convolution import (
+    conv_transpose,
+    correlate,
+    correlate_kernel,
+    correlate_relu,
+    full_correlate,
+)
+from tinygrad_cnn.kernels.onednn.execution import get_precision, set_precision
+from tinygrad_cnn.kernels.onednn.library import describe
+from tinygrad_cnn.kernels.onednn.normalization import affine, normalize, normalize_gradient
 from tinygrad_cnn.kernels.onednn.pooling import avg_pool, max_pool, scatter_shares, scatter_winners
+from tinygrad_cnn.kernels.onednn.products import linear, matmul
+from tinygrad_cnn.kernels.onednn.softmax import cross_entropy_of_labels
 
-__all__ = ["avg_pool", "max_pool", "scatter_shares", "scatter_winners", "unavailable"]
+__all__ = [
+    "affine",
+    "avg_pool",
+    "conv_transpose",
+    "correlate",
+    "correlate_kernel",
+    "correlate_relu",
+    "cross_entropy_of_labels",
+    "describe",
+    "full_correlate",
+    "get_precision",
+    "linear",
+    "matmul",
+    "max_pool",
+    "normalize",
+    "normalize_gradient",
+    "scatter_shares",
+    "scatter_winners",
+    "set_precision",
+    "unavailable",
+]
 
 
+@cache
 def unavailable() -> str | None:
     """Why the library can't be used, as a clause; None where it can."""
-    return "no binding yet"
+    try:
+        path = library.load().path
+    except library.UnusableError as error:
+        return str(error)
+    x, weight = np.arange(9, dtype=np.float32).reshape(1, 1, 3, 3), np.ones((1, 1, 2, 2), np.float32)
+    try:
+        z = correlate(x, weight, None, (1, 1), ((0, 0), (0, 0)), (1, 1), 1)
+    except RuntimeError as error:
+        return f"{path}: {error}"
+    if z is NotImplemented or z.ravel().tolist() != [8, 12, 20, 24]:
+        return f"{path} fails to convolve: the sums of four pixels came out as {z!r}"
+    return None

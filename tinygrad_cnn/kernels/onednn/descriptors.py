@@ -33,8 +33,8 @@ WORKSPACE, SCRATCHPAD = 64, 80
 SOURCE_GRADIENT, RESULT_GRADIENT, WEIGHTS_GRADIENT, BIAS_GRADIENT = 129, 145, 161, 169
 # dnnl_alg_kind_t
 DIRECT, RELU = 1, 0x20
-# dnnl_scratchpad_mode_t, dnnl_fpmath_mode_t
-_SCRATCHPAD_OF_CALLER, _IN_BFLOAT16 = 1, 1
+# dnnl_scratchpad_mode_t
+_SCRATCHPAD_OF_CALLER = 1
 
 
 class Handle:
@@ -63,14 +63,11 @@ def dims(values: Sequence[int]) -> Any:
 def strided(shape: Ints, strides: Ints, dtype: int = FLOAT32) -> Handle:
     """The descriptor of an array with these strides in bytes; an axis of size 1 gets one that fits its neighbours."""
     itemsize = {BFLOAT16: 2, UINT8: 1}.get(dtype, 4)
+    if not is_described(shape, strides, itemsize):
+        raise UnsupportedError("strides that can't be described")
     steps = [s // itemsize for s in strides]
-    extent = 1
-    for axis in sorted(range(len(shape)), key=lambda i: (steps[i] if shape[i] > 1 else 0, -i)):
-        if shape[axis] > 1:
-            extent = steps[axis] * shape[axis]
-    for axis, n in enumerate(shape):
-        if n == 1:
-            steps[axis] = extent
+    extent = max((step * n for step, n in zip(steps, shape, strict=True) if n > 1), default=1)
+    steps = [step if n > 1 else extent for step, n in zip(steps, shape, strict=True)]
     return _described("memory_desc_create_with_strides", len(shape), dims(shape), dtype, dims(steps))
 
 
@@ -93,13 +90,16 @@ def _described(create: str, *arguments: Any) -> Handle:
     return Handle(getattr(functions, create), functions.memory_desc_destroy, *arguments)
 
 
-def attributes(*, relu: bool = False, bfloat16: bool = False) -> Handle:
-    """How a primitive runs: its scratch memory is ours; then max(0, .) is taken, or products are made in bfloat16."""
+def is_same(a: Handle, b: Handle) -> bool:
+    """Whether two descriptors say the same."""
+    return bool(library.load().quick.memory_desc_equal(a, b))
+
+
+def attributes(*, relu: bool = False) -> Handle:
+    """How a primitive runs: its scratch memory is ours, and with `relu`, max(0, .) is taken of the result."""
     functions = library.load().quick
     made = Handle(functions.primitive_attr_create, functions.primitive_attr_destroy)
     functions.primitive_attr_set_scratchpad_mode(made, _SCRATCHPAD_OF_CALLER)
-    if bfloat16:
-        functions.primitive_attr_set_fpmath_mode(made, _IN_BFLOAT16)
     if relu:
         after = Handle(functions.post_ops_create, functions.post_ops_destroy)
         functions.post_ops_append_eltwise(after, RELU, 0.0, 0.0)

@@ -36,14 +36,16 @@ import sys
 from collections.abc import Callable
 from ctypes import byref, c_char_p, c_void_p
 from functools import lru_cache, wraps
+from time import perf_counter
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
 from tinygrad_cnn.kernels import memory
 from tinygrad_cnn.kernels.onednn import library
-from tinygrad_cnn.kernels.onednn.descriptors import RESULT, SCRATCHPAD, SOURCE, Handle, attributes
+from tinygrad_cnn.kernels.onednn.descriptors import BFLOAT16, FLOAT32, RESULT, SCRATCHPAD, SOURCE, Handle, attributes
 from tinygrad_cnn.kernels.onednn.library import Execution, UnsupportedError
+from tinygrad_cnn.kernels.threads import openmp
 
 CACHED = 512  # kernels of one builder
 ALIGNMENT = memory.ALIGNMENT
@@ -96,9 +98,9 @@ def cached(build: Callable[Arguments, Made]) -> Callable[Arguments, Made | None]
     return get  # type: ignore[return-value]
 
 
-def products() -> Handle:
-    """The attributes of a primitive that multiplies, in the precision that is set."""
-    return attributes(bfloat16=_in_bfloat16)
+def number_of_products() -> int:
+    """The dtype of what a primitive multiplies, in the precision that is set."""
+    return BFLOAT16 if _in_bfloat16 else FLOAT32
 
 
 def described(operation: str, *arguments: Any) -> Handle:
@@ -261,3 +263,4 @@ class Kernel:
             if status:
                 raise RuntimeError(f"oneDNN could not run a primitive (status {status})")
         self._free.append(space)
+        openmp.last_used = perf_counter()

@@ -76,7 +76,6 @@ _ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "primitive_attr_create": (_MADE,),
     "primitive_attr_destroy": (_P,),
     "primitive_attr_set_scratchpad_mode": (_P, _I),
-    "primitive_attr_set_fpmath_mode": (_P, _I),
     "primitive_attr_set_post_ops": (_P, _P),
     "post_ops_create": (_MADE,),
     "post_ops_destroy": (_P,),

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from contextvars import copy_context
 from functools import cache
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,17 @@ def _available() -> int:
     return min(int(wanted), cores) if wanted.isdecimal() and int(wanted) else cores
 
 
+AWAKE_SECONDS = 0.01
+"""For so long the threads of OpenMP wait for more to do without sleeping; measured with GNU's."""
+
+
+class _OpenMP:
+    """When oneDNN's pool, OpenMP's, was last used; its threads then keep the cores for a while."""
+
+    last_used = -AWAKE_SECONDS
+
+
+openmp = _OpenMP()
 _count = _available()
 _explicit = False
 _executor: ThreadPoolExecutor | None = None
@@ -70,11 +82,11 @@ def is_explicit() -> bool:
 def run(function: Callable[[Any], object], jobs: Sequence[Any]) -> None:
     """Call the function with each of the jobs, side by side where there are several jobs and threads.
 
-    Every thread takes the next job as soon as it is done with one. Inside a job nothing is run side by side again. The
-    first error is raised, after all threads have stopped.
+    Every thread takes the next job as soon as it is done with one. Inside a job nothing is run side by side again, nor
+    shortly after oneDNN. The first error is raised, after all threads have stopped.
     """
     workers = min(_count, len(jobs))
-    if workers < 2 or getattr(_local, "is_inside", False):
+    if workers < 2 or getattr(_local, "is_inside", False) or perf_counter() - openmp.last_used < AWAKE_SECONDS:
         for job in jobs:
             function(job)
         return

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn import backend, engine
+from tinygrad_cnn import backend, diagnostics, engine
 from tinygrad_cnn.capture.program import Program, UndoneError
 from tinygrad_cnn.capture.recorder import ChangedError, Recorder
 from tinygrad_cnn.capture.slots import watched
@@ -88,9 +88,11 @@ def compile(function: Callable[..., Any]) -> Step:
 class _Recording:
     """One recording: a program, what it relies on, and the function made of it once a second call has confirmed it."""
 
-    def __init__(self, recorder: Recorder, surroundings: Surroundings, kept: list[Any]) -> None:
+    def __init__(self, recorder: Recorder, surroundings: Surroundings, tensors: list[Any], kept: list[Any]) -> None:
         self.program: Program | None = recorder.program
-        self.checks, self.updated, self.draws = recorder.checks, recorder.updated, recorder.draws
+        self.checks, self.draws = recorder.checks, recorder.draws
+        positions = {id(x): i for i, x in enumerate(tensors)}
+        self.updated = [positions.get(i, x) for i, x in recorder.updated.items()]
         self.surroundings = surroundings
         self.kept = kept  # the objects that the kind of arguments is told by
         self.replay: Callable[[list[Any]], Any] | None = None
@@ -153,7 +155,8 @@ class Step:
                 try:
                     return _replayed(recording, tensors)
                 except UndoneError as error:
-                    if not isinstance(error.__cause__, ChangedError):  # it will fail in the plain step, or go another way
+                    if not isinstance(error.__cause__, ChangedError):
+                        # The step itself will fail with a better message, or go another way.
                         return detached(self.function(*arguments, **options))
                     self._forget(entry, recording)
                     break
@@ -187,14 +190,17 @@ class Step:
     def _warn(self, reason: str) -> None:
         if reason not in self.why:
             self.why.append(reason)
-            warnings.warn(f"compile: {self._name} runs as it is: {reason}", RuntimeWarning, stacklevel=4)
+            place = diagnostics.users_line() or diagnostics.Line("<unknown>", 0)
+            warnings.warn_explicit(
+                f"compile: {self._name} runs as it is: {reason}", RuntimeWarning, place.file, place.number
+            )
 
     @property
     def _name(self) -> str:
         return getattr(self.function, "__name__", type(self.function).__name__)
 
     def _record(self, entry: _Entry, tensors: list[Any], objects: list[Any], arguments: Any, options: Any) -> Any:
-        surroundings = Surroundings(self.function, *objects)
+        surroundings = Surroundings(self.function, objects)
         recorder = Recorder(tensors)
         if any(x is y for x in tensors for y in surroundings.tensors):
             recorder.refuse("an argument is also a variable that it uses, and which of them was meant can't be told")
@@ -215,7 +221,7 @@ class Step:
         reason = recorder.reason
         if reason is None:
             kept = [*objects, *(x for x in tensors if x.requires_grad)]
-            recording = _Recording(recorder, surroundings, kept)
+            recording = _Recording(recorder, surroundings, tensors, kept)
             earlier = [other for other in entry.recordings if other.replay is None]
             if not surroundings.is_unchanged():
                 entry.renewals += 1
@@ -252,7 +258,8 @@ def _replayed(recording: _Recording, tensors: list[Any]) -> Any:
     assert replay is not None
     if not recording.updated and not recording.draws:
         return replay(tensors)
-    before = [(x, x._array, x.node) for x in recording.updated]
+    updated = [tensors[x] if isinstance(x, int) else x for x in recording.updated]
+    before = [(x, x._array, x.node) for x in updated]
     state = backend.generator("cpu").bit_generator.state if recording.draws else None
     try:
         return replay(tensors)

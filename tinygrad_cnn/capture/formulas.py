@@ -7,6 +7,7 @@ What looks at its operands in any other way, or calls NumPy on them, is no such 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import isfinite
 from typing import Any
 
 
@@ -21,7 +22,7 @@ def _refused(*_: Any, **__: Any) -> Any:
 def _text(x: Any) -> str:
     if isinstance(x, Name):
         return x.text
-    if type(x) not in (int, float):
+    if type(x) not in (int, float) or not isfinite(x):
         raise _NoLineError
     return repr(x) if x >= 0 else f"({x!r})"
 

@@ -19,7 +19,8 @@ LINE_COUNT = 50_000
 """Longer steps are not captured: the text of a program takes Python long to compile."""
 
 _NAME = re.compile(r"\bv\d+\b")
-_PLAIN = (bool, int, float, complex, str, bytes, type(None), np.dtype, type, slice, type(Ellipsis), range, np.generic, Fraction)
+_NONE = (type(None), type(Ellipsis))
+_PLAIN = (int, float, complex, str, bytes, type, slice, range, np.dtype, np.generic, Fraction, *_NONE)
 
 
 class Line(NamedTuple):
@@ -92,6 +93,9 @@ class Program:
                 if not same(value, theirs_):
                     return f"a number or an option differs each time ({value!r}, then {theirs_!r})"
             elif value is not theirs_:
+                called, then = getattr(value, "__name__", None), getattr(theirs_, "__name__", None)
+                if called != then:
+                    return f"it does not do the same each time ({called}, then {then})"
                 kind = type(value).__name__
                 return f"it uses another {kind} each time, made inside it from what is not followed"
         return None
@@ -133,7 +137,7 @@ class Program:
         source = self.source(checks)
         namespace = dict(self.names, UndoneError=UndoneError)
         exec(compile(source, f"<replay of {name}>", "exec"), namespace)
-        return namespace["replay"], source
+        return namespace.pop("replay"), source  # in its own globals it would be a cycle
 
 
 class UndoneError(Exception):

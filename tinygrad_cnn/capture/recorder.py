@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 import numpy as np
@@ -14,8 +14,9 @@ from tinygrad_cnn import backend, diagnostics, engine, walk
 from tinygrad_cnn.capture.formulas import Name, line
 from tinygrad_cnn.capture.program import LINE_COUNT, Program, is_plain
 from tinygrad_cnn.engine import SCALARS, Node, Primitive, Variable
+from tinygrad_cnn.kernels import dispatch
 from tinygrad_cnn.kernels.normalization import Statistics
-from tinygrad_cnn.primitives import dropout, indexing, local_response, loss, normalization, products, softmax
+from tinygrad_cnn.primitives import dropout, indexing, local_response, loss, norm, normalization, products, softmax
 from tinygrad_cnn.primitives.normalization_arguments import array_of, check_running
 from tinygrad_cnn.tensor import Tensor
 
@@ -25,13 +26,14 @@ _PACKAGE = os.path.dirname(engine.__file__)
 
 # Who reads no more of a tensor than its shape, dtype and device, or hands its array on to where it is followed.
 _HARMLESS = frozenset(
-    function.__code__
+    code
     for function in (
         *(Tensor.__dict__[name].fget for name in ("shape", "size", "dtype", "device", "requires_grad")),
         Tensor.__dict__["requires_grad"].fset,
         Tensor.detach,
         Tensor._wrap,
         softmax.cross_entropy,
+        softmax.read_target,
         products._products_before,
         indexing.diagonal_of,
         indexing._matrix_indices,
@@ -40,7 +42,9 @@ _HARMLESS = frozenset(
         normalization._normalize,
         dropout._drop,
         local_response.local_response_norm,
+        norm.check_root,
     )
+    for code in (function.__code__, *(c for c in function.__code__.co_consts if isinstance(c, CodeType)))
 )
 _HANDS_ON = frozenset({array_of.__code__, loss._values.__code__})
 
@@ -64,8 +68,9 @@ class Recorder:
         self.program = Program()
         self.reason: str | None = None
         self.checks: list[str] = []
-        self.updated: list[Tensor] = []
+        self.updated: dict[int, Any] = {}
         self.draws = False
+        self._settings = _settings()
         self._owners = {id(x): f"a[{i}]" for i, x in reversed(list(enumerate(arguments)))}
         self._tensors: dict[int, str] = {}
         self._arrays: dict[int, str] = {}
@@ -136,10 +141,9 @@ class Recorder:
         else:
             wrong = f"({owner}.node is not None and {owner}.node.requires_grad)"
         self.checks.append(f"x = {owner}._array")
-        if isinstance(array, np.ndarray):
+        wrong += f" or type(x) is not {name(type(array))}"
+        if not isinstance(array, np.generic) and hasattr(array, "dtype"):
             wrong += f" or x.dtype is not {name(array.dtype)} or x.shape != {array.shape}"
-        else:
-            wrong += f" or type(x) is not {name(type(array))}"
         self.checks.append(f"if {wrong}: raise {name(ChangedError)}({owner!r})")
 
     def _array(self, x: Any) -> str:
@@ -173,6 +177,8 @@ class Recorder:
         raise _RefusedError(f"an operand is a {type(x).__name__}")
 
     def _option(self, value: Any) -> str:
+        if isinstance(value, np.ndarray | np.bool_) and value.dtype == bool:  # as an index: the shape is up to it
+            raise _RefusedError("a boolean index gives results of any size; take tg.where")
         if id(value) in self._arrays or isinstance(value, np.ndarray):
             return self._array(value)
         if isinstance(value, tuple) and not is_plain(value):
@@ -183,9 +189,7 @@ class Recorder:
             self._arrays[id(value)] = name
             self._alive.append(value)
             return name
-        if is_plain(value):
-            return self.program.constant(value)
-        raise _RefusedError(f"an option is a {type(value).__name__}")
+        return self.program.constant(value) if is_plain(value) else self.program.name(value)
 
     def _called(self, function: Callable[..., Any], names: list[str], values: list[Any], result: Any) -> str:
         """The call of a function, or what it does as a line of arithmetic."""
@@ -202,6 +206,13 @@ class Recorder:
                 return text
         return f"{self.program.name(function)}({', '.join(names)})"
 
+    def _look_around(self) -> None:
+        """Refuse what would have to be switched at every replay."""
+        if engine.is_debugging():
+            raise _RefusedError("tg.debug() is switched on in it")
+        if _settings() != self._settings:
+            raise _RefusedError("the kernels or the random state are switched in it")
+
     # What the engine tells
 
     def operation(
@@ -217,6 +228,7 @@ class Recorder:
         if self.reason is not None:
             return
         with self._following():
+            self._look_around()
             names = [self._operand(x, array) for x, array in zip(operands, arrays, strict=True)]
             with self._looking_away():
                 z = result._array
@@ -238,18 +250,27 @@ class Recorder:
     def call(self, function: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
         """Call a function that is to be called at every replay."""
         with self._looking_away():
+            before = [(x, x._array) for x in (*arguments, *options.values()) if isinstance(x, Variable)]
             result = function(*arguments, **options)
+            changed = [x for x, array in before if x._array is not array]
         if self.reason is None:
             with self._following():
-                self._add_call(function, arguments, options, result)
+                self._look_around()
+                self._add_call(function, arguments, options, result, changed)
         return result
 
     def _add_call(
-        self, function: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any], result: Any
+        self,
+        function: Callable[..., Any],
+        arguments: tuple[Any, ...],
+        options: dict[str, Any],
+        result: Any,
+        changed: list[Any],
     ) -> None:
+        if any(id(x) in self._tensors or id(x) in self._unknown for x in changed):
+            raise _RefusedError("the data of a tensor made in it is replaced")
         given = [self._argument(x) for x in arguments]
         given += [f"{name}={self._argument(x)}" for name, x in options.items()]
-        outside = [x for x in (*arguments, *options.values()) if id(x) in self._owners]
         optimizers = [x for x in arguments if hasattr(x, "param_groups")]
         text = f"{self.program.name(function)}({', '.join(given)})"
         clears = bool(optimizers) and function.__name__ == "zero_grad"
@@ -270,13 +291,15 @@ class Recorder:
             self._made(function, result, name)
         else:
             self.program.add(text, is_final=bool(optimizers) and not clears)
-            self.updated += [x for x in outside if not self._owners[id(x)].startswith("a")]
-            self._loaded.clear()
+            self._loaded.clear()  # an optimiser's parameters have new arrays, and so has what was changed
+        self.updated.update((id(x), x) for x in changed)
         self.draws = self.draws or not any(isinstance(x, Variable) for x in arguments)
         if clears:
             self._cleared.update(id(p) for optimizer in optimizers for g in optimizer.param_groups for p in g["params"])
 
     def _made(self, function: Callable[..., Any], x: Any, name: str) -> None:
+        if x is None:
+            return
         if not isinstance(x, np.ndarray | np.floating):
             raise _RefusedError(f"{function.__name__} gives Python a {type(x).__name__}")
         self._remember(x, name)
@@ -444,6 +467,7 @@ class Recorder:
         """The end of the step."""
         if self.reason is None:
             with self._following():
+                self._look_around()
                 self.program.add(f"return {self._output(z)}")
 
     def _output(self, z: Any) -> str:
@@ -469,6 +493,10 @@ def _identical(x: Any, y: Any) -> bool:
     if isinstance(x, np.ndarray | np.generic):
         return (x.dtype, x.shape, x.tobytes()) == (y.dtype, y.shape, y.tobytes())
     return bool(x == y)
+
+
+def _settings() -> tuple[Any, ...]:
+    return dispatch.chosen(), backend.generator("cpu")
 
 
 def _where() -> str:

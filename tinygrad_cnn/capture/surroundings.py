@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import CodeType, FunctionType, MethodType
 from typing import Any
 
@@ -20,16 +20,18 @@ class Surroundings:
     """What is reachable from a step by name, and what it was when this was made.
 
     It goes through modules, lists, dicts, tuples, the variables of plain functions (those around them, the globals
-    that they name) and the attributes of the object that a method belongs to; not into the library, other packages'
-    objects or optimisers.
+    that they name), the methods and attributes of modules and of the objects that methods belong to; not into the
+    library's functions, other objects or optimisers.
     """
 
-    def __init__(self, *roots: Any) -> None:
+    def __init__(self, function: Any, arguments: Sequence[Any] = ()) -> None:
         self._seen: dict[int, Any] = {}
         self._watched: list[tuple[Callable[[], Any], Any]] = []
         self.tensors: list[Any] = []
-        for root in roots:
-            self._reach(root, DEPTH)
+        self._reach(function, DEPTH)
+        for x in arguments:
+            self._reach(x, DEPTH)
+            self._object(x, DEPTH)
 
     def is_unchanged(self) -> bool:
         """Whether everything is what it was: the same objects, or equal numbers."""
@@ -46,34 +48,28 @@ class Surroundings:
             self.tensors.append(x)
         elif isinstance(x, MethodType):
             self._reach(x.__func__, depth - 1)
-            self._owner(x.__self__, depth - 1)
+            self._object(x.__self__, depth)
         elif isinstance(x, FunctionType):
             self._function(x, depth)
         elif isinstance(x, Module):
-            self._owner(x, depth)
-        elif isinstance(x, dict):
-            self._contents(x, x.copy, x.values, depth)
-        elif isinstance(x, list):
-            self._contents(x, x.copy, lambda: x, depth)
+            self._object(x, depth)
+        elif isinstance(x, dict | list) and len(x) <= ITEM_COUNT:
+            self._watched.append((lambda: x, x.copy()))
+            for item in list(x.values() if isinstance(x, dict) else x):
+                self._reach(item, depth - 1)
         elif isinstance(x, tuple) and len(x) <= ITEM_COUNT:
             for item in x:
                 self._reach(item, depth - 1)
 
-    def _owner(self, x: Any, depth: int) -> None:
-        if not isinstance(x, Optimizer) and hasattr(x, "__dict__") and not isinstance(x, type):
-            attributes = vars(x)
-            self._seen[id(x)] = x
-            self._contents(attributes, attributes.copy, attributes.values, depth)
-            if isinstance(x, Module):
-                self._reach(type(x).forward, depth - 1)
-
-    def _contents(
-        self, x: Any, copy: Callable[[], Any], items: Callable[[], Any], depth: int
-    ) -> None:
-        if len(x) <= ITEM_COUNT:
-            self._watched.append((lambda: x, copy()))
-            for item in list(items()):
-                self._reach(item, depth - 1)
+    def _object(self, x: Any, depth: int) -> None:
+        """The attributes of an object, and what its methods name."""
+        if isinstance(x, type | FunctionType | Optimizer) or not hasattr(x, "__dict__"):
+            return
+        self._reach(vars(x), depth - 1)
+        for kind in type(x).__mro__:
+            for attribute in vars(kind).values():
+                if isinstance(attribute, FunctionType):
+                    self._reach(attribute, depth - 1)
 
     def _function(self, x: FunctionType, depth: int) -> None:
         if x.__module__ is not None and x.__module__.split(".")[0] == "tinygrad_cnn":

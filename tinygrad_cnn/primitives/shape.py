@@ -236,14 +236,14 @@ def getitem(x: Any, index: Any) -> Any:
 
 
 def _index_part(part: Any) -> Any:
-    if isinstance(part, list | tuple):
-        part = np.array(part, dtype=None if part else np.intp)
-    return _own(part) if isinstance(part, Variable) or shape_of(part) else part
+    return _own(part) if isinstance(part, Variable | list | tuple) or shape_of(part) else part
 
 
 @observed
 def _own(part: Any) -> Any:
     """A copy of an index array, or the single index."""
+    if isinstance(part, list | tuple):
+        return np.array(part, dtype=None if part else np.intp)
     array = part._array if isinstance(part, Variable) else part
     return array.copy() if shape_of(array) else array
 

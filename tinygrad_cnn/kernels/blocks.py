@@ -24,6 +24,10 @@ LARGE = 1 << 14
 """From so many numbers on, a result is worth some microseconds of preparation."""
 
 
+BUFFER = 1 << 10
+"""The numbers that NumPy converts, or repeats along a broadcast axis, at once: they stay in the nearest cache."""
+
+
 def run(function: Callable[[slice], object], count: int, each: int, passes: int = 4) -> None:
     """Call the function with slices that together are range(count), of entries with so many numbers each.
 
@@ -36,16 +40,28 @@ def run(function: Callable[[slice], object], count: int, each: int, passes: int 
     if is_shared:
         workers = threads.get_num_threads()
         blocks = -(-blocks // workers) * workers
-    blocks = min(blocks, count)
-    if blocks < 2:
-        function(slice(0, count))
-        return
+    blocks = max(min(blocks, count), 1)
     slices = [slice(count * i // blocks, count * (i + 1) // blocks) for i in range(blocks)]
-    if is_shared:
-        threads.run(function, slices)
-    else:
-        for block in slices:
-            function(block)
+    before = np.setbufsize(BUFFER)
+    try:
+        if is_shared:
+            threads.run(function, slices)
+        else:
+            for block in slices:
+                function(block)
+    finally:
+        np.setbufsize(before)
+
+
+def total(function: Callable[[slice], Any], count: int, each: int, passes: int = 4) -> Any:
+    """The sum of what the function gives for slices, as `run` has them, in the order of the slices."""
+    parts: dict[int, Any] = {}
+
+    def collect(piece: slice) -> None:
+        parts[piece.start] = function(piece)
+
+    run(collect, count, each, passes)
+    return sum(parts[start] for start in sorted(parts))
 
 
 def over(function: Callable[..., object], *arrays: Any, passes: int = 4) -> None:

@@ -46,8 +46,8 @@ TABLE = {
     "gather_winners":   Line(reference, None, None),
     "avg_pool":         Line(reference, 0, 0),
     "scatter_shares":   Line(reference, 0, 0),
-    "normalize":        Line(normalization, None, 1 << 14),
-    "normalize_gradient": Line(normalization, None, 1 << 14),
+    "normalize":        Line(normalization, 1 << 14, 1 << 14),
+    "normalize_gradient": Line(normalization, 1 << 14, 1 << 14),
     "affine":           Line(normalization, None, 1 << 14),
     "cross_entropy_of_labels": Line(softmax, None, 1 << 12),
 }  # fmt: skip

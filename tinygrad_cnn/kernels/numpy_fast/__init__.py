@@ -5,9 +5,10 @@ A kernel gives NotImplemented for what it has no better way to do than the defin
 
 from tinygrad_cnn.kernels.numpy_fast.averaging import avg_pool, scatter_shares
 from tinygrad_cnn.kernels.numpy_fast.convolution import conv_transpose, correlate, correlate_kernel, full_correlate
+from tinygrad_cnn.kernels.numpy_fast.normalization import normalize, normalize_gradient
 from tinygrad_cnn.kernels.numpy_fast.pooling import max_pool, scatter_winners
 
 __all__ = [
-    "avg_pool", "conv_transpose", "correlate", "correlate_kernel", "full_correlate", "max_pool", "scatter_shares",
-    "scatter_winners",
+    "avg_pool", "conv_transpose", "correlate", "correlate_kernel", "full_correlate", "max_pool", "normalize",
+    "normalize_gradient", "scatter_shares", "scatter_winners",
 ]  # fmt: skip

@@ -111,6 +111,8 @@ class Library:
     """
 
     def __init__(self, path: str) -> None:
+        if _is_cut_off(path):
+            raise UnusableError(f"{path} is not whole")
         try:
             library = ctypes.CDLL(path)
         except OSError as error:
@@ -214,6 +216,20 @@ def _places() -> Iterator[str]:
             seen.add(path.resolve())
             yield str(path)
     yield NAME
+
+
+def _is_cut_off(path: str) -> bool:
+    """Whether a 64-bit ELF file ends before its table of sections, which stands last: to load it is a bus error."""
+    try:
+        with open(path, "rb") as file:
+            head = file.read(64)
+            size = file.seek(0, os.SEEK_END)
+    except OSError:  # a bare name, or what the loader has words for
+        return False
+    if len(head) < 64 or head[:5] != b"\x7fELF\x02":
+        return False
+    table, entry, count = (int.from_bytes(head[i : i + n], "little") for i, n in ((40, 8), (58, 2), (60, 2)))
+    return table + entry * count > size
 
 
 class Description(NamedTuple):

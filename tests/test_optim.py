@@ -153,6 +153,74 @@ def test_a_step_writes_to_no_array_that_somebody_holds(make):
     assert not any(np.shares_memory(a, b) for i, a in enumerate(arrays) for b in arrays[:i])
 
 
+def many(make, shape, layout=None, dtype="float32"):
+    """An optimiser of one large parameter and one small one, and a function that takes so many steps."""
+    rng = np.random.default_rng(3)
+    large, small = (tg.tensor(rng.standard_normal(s).astype(dtype), requires_grad=True) for s in (shape, (5,)))
+    if layout is not None:
+        large._array = np.ascontiguousarray(large._array.transpose(layout)).transpose(np.argsort(layout))
+    optimizer = make([large, small])
+
+    def steps(count):
+        for _ in range(count):
+            for w in (large, small):
+                w.grad = tg.tensor(rng.standard_normal(w.shape).astype(dtype))
+            optimizer.step()
+        return large
+
+    return steps, optimizer
+
+
+@pytest.mark.parametrize("shape", [(optim.PIECE * 3 + 17,), (7, 64, 9, 80), (optim.LARGE,)])
+@pytest.mark.parametrize("make", MAKERS)
+def test_a_large_parameter_goes_the_same_way_in_pieces(make, shape, monkeypatch):
+    pieces = many(make, shape)[0](4).numpy()
+    monkeypatch.setattr(optim, "LARGE", 1 << 40)
+    np.testing.assert_array_equal(pieces, many(make, shape)[0](4).numpy())
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_a_large_parameter_may_lie_otherwise_than_its_gradient(make):
+    expected = many(make, (40, 60, 5, 5))[0](3).numpy()
+    steps, optimizer = many(make, (40, 60, 5, 5), (0, 2, 3, 1))
+    np.testing.assert_array_equal(steps(3).numpy(), expected)
+    optimizer.zero_grad()
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_a_large_parameter_is_updated_in_place_only_while_nobody_holds_it(make):
+    steps, _ = many(make, (optim.LARGE + 3,))
+    w = steps(2)
+    for hold in (
+        lambda: w.data,
+        w.numpy,
+        lambda: w.data[5:],
+        lambda: w.detach().data,
+        lambda: memoryview(w.data),
+        lambda: nn.Sequential(holding(w)).state_dict()["0.weight"].data,
+    ):
+        held, address = hold(), w.data.ctypes.data
+        before, kept = w.numpy().copy(), np.array(held)
+        steps(1)
+        assert w.data.ctypes.data != address
+        assert not np.array_equal(w.numpy(), before)
+        np.testing.assert_array_equal(np.array(held), kept)
+        del held
+    before, loss = w.numpy().copy(), (w * w).sum()
+    steps(1)
+    np.testing.assert_array_equal(tg.grad(loss, w)[0].numpy(), 2 * before)
+    del loss
+    address = w.data.ctypes.data
+    steps(2)
+    assert w.data.ctypes.data == address
+
+
+def holding(w):
+    layer = nn.Flatten()
+    layer.weight = w
+    return layer
+
+
 def test_a_graph_from_before_the_step_gives_its_own_gradient():
     w = tg.tensor([2.0, 3.0], requires_grad=True)
     optimizer = optim.SGD([w], 1.0)
@@ -283,11 +351,13 @@ def test_the_state_follows_a_model_that_is_cast_and_moved(monkeypatch, make):
 
 def test_a_gradient_on_another_device_is_refused(monkeypatch):
     standin.install(monkeypatch)
-    w = tg.tensor([1.0], requires_grad=True, name="w")
-    w.grad = tg.tensor([1.0], device="gpu")
-    with pytest.raises(ValueError, match=r"SGD: w of shape \(1,\) lies on cpu but its gradient on gpu:0"):
-        optim.SGD([w], 0.1).step()
-    assert w.tolist() == [1.0]
+    first, w = (tg.tensor([1.0], requires_grad=True, name=name) for name in ("first", "w"))
+    first.grad, w.grad = tg.tensor([1.0]), tg.tensor([1.0], device="gpu")
+    for optimizer in (optim.SGD([first, w], 0.1), optim.Adam([{"params": [first]}, {"params": [w]}], 0.1)):
+        with pytest.raises(ValueError, match=r": w of shape \(1,\) lies on cpu but its gradient on gpu:0"):
+            optimizer.step()
+        assert first.tolist() == w.tolist() == [1.0]
+        assert optimizer.state == {}
 
 
 # Groups and options

@@ -1,7 +1,8 @@
 """Optimisers: SGD with momentum, Adam and AdamW.
 
-A step gives each parameter a new array, so that no graph changes behind its back. In the formulas p is a
-parameter, g its gradient, lr the learning rate and t the number of the step, counted from 1 for each parameter.
+A step gives each parameter a new array, so that no graph changes behind its back; a large one that nobody else holds is
+updated in place. In the formulas p is a parameter, g its gradient, lr the learning rate and t the number of the step,
+counted from 1 for each parameter.
 """
 
 from __future__ import annotations
@@ -16,9 +17,15 @@ import numpy as np
 
 from tinygrad_cnn import backend
 from tinygrad_cnn.engine import observed
+from tinygrad_cnn.kernels import blocks, memory, threads
 from tinygrad_cnn.tensor import Tensor
 
 Group = dict[str, Any]
+
+LARGE = 1 << 15
+"""From so many numbers on, a parameter is updated piece by piece, so that the pieces stay in the processor's cache."""
+
+PIECE = 1 << 17
 
 
 class Optimizer(ABC):
@@ -102,10 +109,11 @@ class Optimizer(ABC):
         """Raise where an option of the group is out of its range."""
 
     @abstractmethod
-    def _update(self, p: Any, g: Any, state: dict[str, Any], group: Group) -> Any:
-        """The parameter's new array, of p's dtype, which nobody else holds; p and g are not written to.
+    def _update(self, p: Any, g: Any, state: dict[str, Any], group: Group, out: Any = None) -> Any:
+        """The parameter's new array, of p's dtype, which nobody else holds, or `out`; p and g are not written to.
 
-        The arrays in `state` are the optimiser's own and may be updated in place.
+        The arrays in `state` are the optimiser's own and may be updated in place. With `out`, which may be p, the
+        arguments are pieces of the arrays, and every array of the state is there.
         """
 
     @observed
@@ -115,18 +123,54 @@ class Optimizer(ABC):
         Raises:
             ValueError: a gradient on another device than its parameter.
         """
+        updates = []
         for group in self.param_groups:
             # A NumPy scalar among the options would turn a float32 update into float64.
             options = {k: v.item() if isinstance(v, np.generic) else v for k, v in group.items()}
-            for p in group["params"]:
-                if p._grad is not None:
-                    array, g = p._array, p._grad._array
-                    state = self.state.get(p)
-                    if state is None:
-                        state = self.state[p] = {}
-                    if state or type(g) is not type(array) or backend.dtype_of(g) is not backend.dtype_of(array):
-                        g = self._gradient(p, state)
-                    p._replace(self._update(array, g, state, options))
+            updates += [(p, *self._checked(p), options) for p in group["params"] if p._grad is not None]
+        pieces: list[tuple[Any, ...]] = []
+        for p, g, state, options in updates:
+            self.state[p] = state
+            if "step" in self.state_names:
+                state["step"] = state.get("step", 0) + 1
+            if getattr(g, "size", 1) < LARGE or not self._cut(p, g, state, options, pieces):
+                p._replace(self._update(p._array, g, state, options))
+        if sum(g.size for _, g, *_ in pieces) * 4 < blocks.SHARED:
+            for piece in pieces:
+                self._update(*piece)
+        else:
+            threads.run(lambda piece: self._update(*piece), pieces)
+
+    def _checked(self, p: Tensor) -> tuple[Any, dict[str, Any]]:
+        """The gradient's array in p's dtype, and p's state, which follows a parameter that was cast or moved."""
+        array, g = p._array, p._grad._array
+        state = self.state.get(p, {})
+        if state or type(g) is not type(array) or backend.dtype_of(g) is not backend.dtype_of(array):
+            g = self._gradient(p, state)
+        return g, state
+
+    def _cut(
+        self, p: Tensor, g: Any, state: dict[str, Any], options: Group, pieces: list[tuple[Any, ...]]
+    ) -> bool:
+        """Give a large parameter its new array, and add what `_update` is to be called with, piece by piece.
+
+        False where the arrays can't be cut, since they are no NumPy floats or lie differently in memory.
+        """
+        if type(g) is not np.ndarray or g.dtype.kind != "f":
+            return False
+        names = [name for name in self.state_names if name != "step"]
+        for name in names:
+            if name not in state:
+                state[name] = np.zeros_like(p._array)
+        new = p._array if memory.is_unshared(p._array) else memory.empty_like(p._array)
+        vectors = blocks.flat(new, p._array, g, *[state[name] for name in names])
+        if vectors is None:
+            return False
+        for start in range(0, g.size, PIECE):
+            out, old, gradient, *values = [vector[start : start + PIECE] for vector in vectors]
+            pieces.append((old, gradient, {**state, **dict(zip(names, values, strict=True))}, options, out))
+        p._replace(new)
+        return True
 
     def _gradient(self, p: Tensor, state: dict[str, Any]) -> Any:
         """The gradient's array in p's dtype; the state follows a parameter that was cast or moved."""
@@ -289,14 +333,14 @@ class SGD(Optimizer):
         if group["nesterov"] and not group["momentum"]:
             raise ValueError("SGD: nesterov needs a momentum above 0 but it is 0")
 
-    def _update(self, p: Any, g: Any, state: dict[str, Any], group: Group) -> Any:
+    def _update(self, p: Any, g: Any, state: dict[str, Any], group: Group, out: Any = None) -> Any:
         lr, momentum, weight_decay = group["lr"], group["momentum"], group["weight_decay"]
         if weight_decay:
-            decayed = p * weight_decay
+            decayed = _product(p, weight_decay, out)
             decayed += g
             g = decayed
         if not momentum:
-            new = g * -lr
+            new = _product(g, -lr, out)
         else:
             v = state.get("velocity")
             if v is None:
@@ -306,13 +350,12 @@ class SGD(Optimizer):
                 v += g
             state["velocity"] = v
             if group["nesterov"]:
-                new = v * momentum
+                new = _product(v, momentum, out)
                 new += g
                 new *= -lr
             else:
-                new = v * -lr
-        new += p
-        return new
+                new = _product(v, -lr, out)
+        return _moved(p, new, out)
 
 
 class Adam(Optimizer):
@@ -366,18 +409,18 @@ class Adam(Optimizer):
         for name, beta in zip(("betas[0]", "betas[1]"), betas, strict=True):
             _check_range(self._name, name, beta, below=1)
 
-    def _update(self, p: Any, g: Any, state: dict[str, Any], group: Group) -> Any:
+    def _update(self, p: Any, g: Any, state: dict[str, Any], group: Group, out: Any = None) -> Any:
         lr, eps, weight_decay = group["lr"], group["eps"], group["weight_decay"]
         beta1, beta2 = map(float, group["betas"])
         if weight_decay and not self._is_decoupled:
-            decayed = p * weight_decay
+            decayed = _product(p, weight_decay, out)
             decayed += g
             g = decayed
-        t = state["step"] = state.get("step", 0) + 1
+        t = state["step"]
         xp = backend.get_array_module(p)
         # One new array serves every intermediate result and ends as the parameter; a scalar cannot be written to.
-        new = g * (1 - beta1)
-        out = new if backend.shape_of(new) else None
+        new = _product(g, 1 - beta1, out)
+        writable = new if backend.shape_of(new) else None
         m = state.get("first_moment")
         if m is None:
             m = +new
@@ -385,7 +428,7 @@ class Adam(Optimizer):
             m *= beta1
             m += new
         state["first_moment"] = m
-        new = xp.multiply(g, g, out=out)
+        new = xp.multiply(g, g, out=writable)
         new *= 1 - beta2
         v = state.get("second_moment")
         if v is None:
@@ -394,15 +437,13 @@ class Adam(Optimizer):
             v *= beta2
             v += new
         state["second_moment"] = v
-        new = xp.sqrt(v, out=out)
-        new *= 1 / sqrt(1 - beta2**t)
-        new += eps
-        new = xp.divide(m, new, out=out)
-        new *= -lr / (1 - beta1**t)
+        new = xp.sqrt(v, out=writable)
+        new += eps * sqrt(1 - beta2**t)  # the root of the correction of v stands outside: one pass less
+        new = xp.divide(m, new, out=writable)
+        new *= -lr * sqrt(1 - beta2**t) / (1 - beta1**t)
         if weight_decay and self._is_decoupled:
-            new -= p * (lr * weight_decay)
-        new += p
-        return new
+            new -= _product(p, lr * weight_decay, out)
+        return _moved(p, new, out)
 
 
 class AdamW(Adam):
@@ -425,6 +466,19 @@ class AdamW(Adam):
         weight_decay: Any = 1e-2,
     ) -> None:
         super().__init__(parameters, lr, betas, eps, weight_decay)
+
+
+def _product(array: Any, factor: Any, out: Any) -> Any:
+    """A new array; for a piece in memory that is used again."""
+    return array * factor if out is None else np.multiply(array, factor, out=memory.empty_like(array))
+
+
+def _moved(p: Any, change: Any, out: Any) -> Any:
+    """p + change, in `out` or in place of the change."""
+    if out is not None:
+        return np.add(p, change, out=out)
+    change += p
+    return change
 
 
 def _named(p: Tensor) -> str:

@@ -42,6 +42,8 @@ def reason(function, *arguments, calls=2):
         lambda z: np.max(z.data),
         lambda z: ~(z > 0),
         np.zeros_like,
+        lambda z: (z * W).node.value,
+        lambda z: tg.walk.contributions((z * W).node),
         lambda z: z.detach().__dlpack__(),
     ],
 )
@@ -153,10 +155,10 @@ def test_data_replaced_of_a_tensor_made_inside():
     assert reason(step, X) == "the data of a tensor made in it is replaced"
 
 
-def test_a_boolean_index():
-    for mask in (lambda x: x > 1, lambda x: [True, False], lambda x: np.array([True, False])):
-        why = reason(lambda x: (x * W)[mask(x)].mean().backward(), X)
-        assert why == "a boolean index gives results of any size; take tg.where"
+@pytest.mark.parametrize("mask", [lambda x: x > 1, lambda x: [True, False], lambda x: np.array([True, False])])
+def test_a_boolean_index(mask):
+    why = reason(lambda x: (x * W)[mask(x)].mean().backward(), X)
+    assert why == "a boolean index gives results of any size; take tg.where"
 
 
 def test_a_leaf_made_inside():

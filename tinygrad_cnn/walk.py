@@ -322,7 +322,8 @@ def _root(variable: Any, operation: str) -> Node:
     if variable.node is None or not variable.node.requires_grad:
         raise ValueError(
             f"{operation}: {variable!r} has no graph behind it: "
-            "no tensor with requires_grad=True took part, or it was computed inside no_grad()"
+            "no tensor with requires_grad=True took part, it was computed inside no_grad(), "
+            "or it came out of a compiled step, which calls backward() inside"
         )
     return variable.node
 

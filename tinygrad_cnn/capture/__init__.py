@@ -49,14 +49,17 @@ def compile(function: Callable[..., Any]) -> Step:
     - reads numbers: `item()`, `numpy()`, `data`, `float()`, `bool()`, `if` on a tensor, `print`; return the tensor
       and read it outside;
     - takes a NumPy array as an argument, since nobody sees when it is read: pass `tg.tensor(array)`;
-    - differs between its first two calls: numbers that count on, arrays made inside it, another order;
+    - differs between its first two calls: numbers that count on, NumPy arrays made inside it, another order;
     - calls `tg.grad`, `backward(create_graph=True)`, `retain_grad()`, or goes back into a graph from before it;
-    - looks at a gradient from before it.
+    - looks at a gradient from before it, or indexes by bools;
+    - sets an attribute of a module, switches `tg.debug()` or kernels, or calls `tg.manual_seed`.
     Under `tg.debug()` it runs as it is, too.
 
-    No recording sees other Python code: a `print` of a text happens at the first two calls only, and so does
-    `count += 1`. A variable that is neither named by the step nor by a function or module that it names is taken to
-    stay what it is. A replay keeps no values for pictures.
+    No recording sees other Python code: a `print` of a text happens while recording only, and so does any other effect
+    on what is no tensor. A variable that is neither named by the step nor by a function or module that it names is
+    taken to stay what it is, as are the numbers of a NumPy array that Python reads. A replay keeps no values for
+    pictures. Where a replay meets what it was not recorded for (a label to ignore, one out of range), everything is
+    put back as it was and the step runs as it is.
 
     Args:
         function: the step, or a module.

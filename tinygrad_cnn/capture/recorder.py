@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import CodeType, FrameType
@@ -22,7 +21,6 @@ from tinygrad_cnn.tensor import Tensor
 
 _GRAD: Any = Tensor.__dict__["grad"]
 _ENGINE_FILES = frozenset({engine.__file__, walk.__file__})
-_PACKAGE = os.path.dirname(engine.__file__)
 
 # Who reads no more of a tensor than its shape, dtype and device, or hands its array on to where it is followed.
 _HARMLESS = frozenset(
@@ -46,6 +44,7 @@ _HARMLESS = frozenset(
     )
     for code in (function.__code__, *(c for c in function.__code__.co_consts if isinstance(c, CodeType)))
 )
+_PICTURES = frozenset({walk._value_of.__code__, walk.contributions.__code__})
 _HANDS_ON = frozenset({array_of.__code__, loss._values.__code__})
 
 
@@ -315,9 +314,9 @@ class Recorder:
 
     # What the slots tell
 
-    def read(self, x: Variable, slot: str, value: Any, frame: FrameType) -> None:
-        """The array or the gradient of a tensor was read."""
-        if self.reason is not None or frame.f_code.co_filename in _ENGINE_FILES:
+    def read(self, x: Any, slot: str, value: Any, frame: FrameType) -> None:
+        """The array or the gradient of a tensor was read, or the value or the gradient of a node."""
+        if self.reason is not None or (frame.f_code.co_filename in _ENGINE_FILES and frame.f_code not in _PICTURES):
             return
         if slot == "_grad":
             known = id(x) in self._cleared or id(x) in self._tensors if value is None else id(value) in self._tensors
@@ -331,9 +330,9 @@ class Recorder:
             what = getattr(code, "co_qualname", code.co_name)
             self.refuse(f"the numbers of a tensor are read in it, by {what}{_where()}")
 
-    def write(self, x: Variable, slot: str, value: Any, is_new: bool, frame: FrameType) -> None:
+    def write(self, x: Any, slot: str, value: Any, is_new: bool, frame: FrameType) -> None:
         """The array or the gradient of a tensor was replaced, or a new tensor filled."""
-        if self.reason is not None:
+        if self.reason is not None or isinstance(x, Node):
             return
         if is_new:
             if slot == "_array":

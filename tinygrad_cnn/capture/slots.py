@@ -1,7 +1,7 @@
 """Who reads the numbers of a tensor, and who writes them, while a step is being recorded.
 
 Numbers that Python code looks at decide what it does next, which a replay would not see. So while a recorder is at
-work the slots `_array` and `_grad` of every tensor are properties that tell it. Other threads pass through them.
+work the slots of tensors and nodes that hold numbers are properties that tell it. Other threads pass through them.
 """
 
 from __future__ import annotations
@@ -12,36 +12,36 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import Any
 
-from tinygrad_cnn.engine import Variable, recorder
+from tinygrad_cnn.engine import Node, Variable, recorder
 
-_SLOTS = {name: getattr(Variable, name) for name in ("_array", "_grad")}
+_SLOTS = {(kind, name): vars(kind)[name] for kind, name in (
+    (Variable, "_array"), (Variable, "_grad"), (Node, "value"), (Node, "gradient"),
+)}  # fmt: skip
 _lock = Lock()
 _watchers = 0
 
 
-def _watched(name: str) -> property:
-    slot = _SLOTS[name]
-
-    def read(self: Variable) -> Any:
+def _watched(slot: Any, name: str) -> property:
+    def read(self: Any) -> Any:
         value = slot.__get__(self)
         watcher = recorder()
         if watcher is not None:
             watcher.read(self, name, value, sys._getframe(1))
         return value
 
-    def write(self: Variable, value: Any) -> None:
+    def write(self: Any, value: Any) -> None:
         watcher = recorder()
         if watcher is not None:
-            watcher.write(self, name, value, is_new(self, name), sys._getframe(1))
+            watcher.write(self, name, value, _is_empty(slot, self), sys._getframe(1))
         slot.__set__(self, value)
 
     return property(read, write)
 
 
-def is_new(variable: Variable, name: str) -> bool:
+def _is_empty(slot: Any, owner: Any) -> bool:
     """Whether the slot was never filled."""
     try:
-        _SLOTS[name].__get__(variable)
+        slot.__get__(owner)
     except AttributeError:
         return True
     return False
@@ -54,13 +54,13 @@ def watched() -> Iterator[None]:
     with _lock:
         _watchers += 1
         if _watchers == 1:
-            for name in _SLOTS:
-                setattr(Variable, name, _watched(name))
+            for (kind, name), slot in _SLOTS.items():
+                setattr(kind, name, _watched(slot, name))
     try:
         yield
     finally:
         with _lock:
             _watchers -= 1
             if not _watchers:
-                for name, slot in _SLOTS.items():
-                    setattr(Variable, name, slot)
+                for (kind, name), slot in _SLOTS.items():
+                    setattr(kind, name, slot)

@@ -49,7 +49,7 @@ TABLE = {
     "normalize":        Line(normalization, 1 << 14, 1 << 14),
     "normalize_gradient": Line(normalization, 1 << 14, 1 << 14),
     "affine":           Line(normalization, None, 1 << 14),
-    "cross_entropy_of_labels": Line(softmax, None, 1 << 12),
+    "cross_entropy_of_labels": Line(softmax, 1 << 14, 1 << 12),
 }  # fmt: skip
 
 _choice: ContextVar[str | None] = ContextVar("kernels", default=None)

@@ -56,18 +56,19 @@ def _bars(cases: Records, title: str) -> Any:
                 low, middle, high = quartiles(mine, theirs)
                 axes.barh(
                     i + (k - (len(present) - 1) / 2) * height,
-                    middle,
+                    middle - 1,
                     height,
+                    left=1,
                     color=COLOURS[SHOWN.index(name)],
                     xerr=[[middle - low], [high - middle]],
                     error_kw={"linewidth": 0.7},
                 )
-        axes.barh(0, 0, color=COLOURS[SHOWN.index(name)], label=name)
+        axes.barh(0, 0, left=1, color=COLOURS[SHOWN.index(name)], label=name)
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_yticks(range(len(cases)), list(cases))
     axes.set_ylim(len(cases) - 0.5, -0.5)
     axes.set_xscale("log")
-    ticks = (0.1, 0.2, 0.5, 1, 2, 5, 10)
+    ticks = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
     axes.set_xticks(ticks, [f"{t:g}" for t in ticks])
     axes.set_xticks([], minor=True)
     axes.set_xlabel(f"{title}; below 1 is faster")
@@ -86,7 +87,7 @@ def _curves(groups: Records) -> Any:
             if points:
                 axes.plot([n for n, _ in points], [1e6 * t / n for n, t in points], marker=".", label=name)
         axes.set_xscale("log")
-        axes.set_yscale("log")
+        axes.set_ylim(bottom=0)
         axes.set_xlabel("operations in the graph" if group == "chains" else "images in the batch")
         axes.set_ylabel("microseconds for each")
         axes.set_title(GROUPS[group].title.partition(":")[0], fontsize=9)

@@ -14,6 +14,10 @@ from benchmarks.cpu.operations import Case, cross_entropy, normal, operation
 
 __all__ = ["batches", "chains", "inference", "overhead", "training"]
 
+# A sum near 0 may fall on either side of a ReLU in float32, and one such flip moves every gradient before it: on the
+# ResNet PyTorch's own channels-last gradients are up to 1.4e-2 of their norms away from those in float64.
+FLIPS = 5e-2
+
 
 def training_step(library: Library, network: str, batch: int | None = None) -> Prepared:
     rng = np.random.default_rng(0)
@@ -23,8 +27,7 @@ def training_step(library: Library, network: str, batch: int | None = None) -> P
 
 def training(network: str) -> list[Case]:
     shape = ",".join(map(str, NETWORKS[network].batch))
-    # A ReLU near 0 may fall on either side in float32: gradients of deep networks differ by more than rounding.
-    return [Case(f"{network}, ({shape}), SGD", partial(training_step, network=network), tolerance=1e-2)]
+    return [Case(f"{network}, ({shape}), SGD", partial(training_step, network=network), tolerance=FLIPS)]
 
 
 def one_image(library: Library) -> Prepared:
@@ -33,7 +36,7 @@ def one_image(library: Library) -> Prepared:
 
 
 def inference() -> list[Case]:
-    return [Case("LeNet, (1,3,32,32)", one_image)]
+    return [Case("LeNet inference, (1,3,32,32)", one_image)]
 
 
 # Overhead
@@ -106,6 +109,6 @@ def chains() -> list[Case]:
 
 def batches() -> list[Case]:
     return [
-        Case(f"LeNet step, batch {n}", partial(training_step, network="LeNet", batch=n), elements=n, tolerance=1e-2)
+        Case(f"LeNet step, batch {n}", partial(training_step, network="LeNet", batch=n), elements=n, tolerance=FLIPS)
         for n in (1, 4, 16, 64, 256, 1024)
     ]

@@ -20,6 +20,8 @@ class PyTorch(Recorded):
             raise UnavailableError("torch.compile needs a C++ compiler")
         torch.set_num_threads(threads)
         self.channels_last, self.is_compiled = channels_last, compiled
+        if compiled:
+            self.settles_after = 3
 
     def leaf(self, array: np.ndarray, requires_grad: bool = True) -> Any:
         tensor = torch.from_numpy(np.array(channels_last(array) if self.channels_last else array))

@@ -16,7 +16,6 @@ from benchmarks.cpu.networks import Layers
 class Recorded(Library):
     """What both have in common, almost everything: the same names and the same habits."""
 
-    settles_after = 3  # a step is compiled, or captured, in its first calls
     library: Any  # with nn, optim and no_grad
     functions: Any  # with conv2d, ...
 

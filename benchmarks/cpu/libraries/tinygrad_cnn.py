@@ -26,6 +26,8 @@ class TinygradCNN(Recorded):
             raise UnavailableError("there is no tg.compile")
         tg.set_num_threads(count)
         self.channels_last, self.is_compiled = channels_last, compiled
+        if compiled:
+            self.settles_after = 3
 
     def leaf(self, array: np.ndarray, requires_grad: bool = True) -> Any:
         return tg.tensor(channels_last(array) if self.channels_last else array, requires_grad=requires_grad)

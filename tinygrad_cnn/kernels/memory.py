@@ -12,6 +12,7 @@ are given back to the system whenever a new one is needed, and all free ones by 
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from math import prod
 from sys import getrefcount
 from threading import Lock
@@ -60,7 +61,7 @@ def empty(shape: tuple[int, ...], dtype: Any, axes: tuple[int, ...] | None = Non
     if size < SMALL_BYTES:
         if axes is None:
             return np.empty(shape, dtype)
-        return np.empty([shape[i] for i in axes], dtype).transpose(np.argsort(axes))
+        return np.ndarray(shape, dtype, None, 0, _strides(shape, dtype.itemsize, axes))
     step = 1 << (size.bit_length() - 4)  # sizes are rounded up by an eighth at most, so that like ones share blocks
     size = -(-size // step) * step
     with _lock:
@@ -77,12 +78,13 @@ def empty(shape: tuple[int, ...], dtype: Any, axes: tuple[int, ...] | None = Non
         return np.ndarray(shape, dtype, block.memory, block.offset, strides)
 
 
-def _strides(shape: tuple[int, ...], itemsize: int, axes: tuple[int, ...]) -> list[int]:
+@lru_cache(4096)
+def _strides(shape: tuple[int, ...], itemsize: int, axes: tuple[int, ...]) -> tuple[int, ...]:
     strides, step = [0] * len(shape), itemsize
     for axis in reversed(axes):
         strides[axis] = step
         step *= shape[axis]
-    return strides
+    return tuple(strides)
 
 
 def empty_like(x: Any, dtype: Any = None) -> Any:

@@ -27,7 +27,7 @@ What the library has no primitive for (or only its reference implementation, whi
 too. A kernel checks nothing: arrays of another layout than it was built for give wrong numbers, or a crash.
 
 A kernel may be called from several Python threads at once: each call takes a set of memory objects of its own. Scratch
-memory and reordered arrays live in recycled memory during the call only; nothing of an array is kept beyond it.
+memory and reordered arrays live in recycled memory during the call; nothing that was computed is used again.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ from tinygrad_cnn.kernels.onednn.library import Execution, UnsupportedError
 from tinygrad_cnn.kernels.threads import openmp
 
 CACHED = 512  # kernels of one builder
+SMALL = memory.SMALL_BYTES  # bytes of scratch memory that a kernel keeps rather than ask for them in every call
 ALIGNMENT = memory.ALIGNMENT
 _IMPLEMENTATION, _ARGUMENT, _SCRATCHPAD = 8, 255, 136  # dnnl_query_t
 
@@ -146,7 +147,7 @@ if sys.implementation.name != "cpython" or address_of(_probe) != _probe.ctypes.d
 class _Space:
     """Memory objects for the arrays of one call at a time, and the argument lists that refer to them."""
 
-    __slots__ = ("addresses", "base", "internal", "memories", "owned", "steps")
+    __slots__ = ("_room", "_set", "addresses", "base", "internal", "memories", "owned", "steps")
 
     def __init__(self, kernel: Kernel) -> None:
         functions = library.load()
@@ -165,6 +166,18 @@ class _Space:
             )
             for primitive, arguments in kernel.steps
         ]
+        self._set = quick.memory_set_data_handle
+        if 0 < kernel.room <= SMALL:
+            self._room = np.empty(kernel.room, np.uint8)
+            self.put_into(self._room)
+
+    def put_into(self, room: Any) -> None:
+        """Lay what is internal to the kernel into this memory."""
+        base = address_of(room) // ALIGNMENT * ALIGNMENT  # offsets begin behind the first ALIGNMENT bytes
+        if base != self.base:
+            for pointer, offset in self.internal:
+                self._set(pointer, base + offset)
+            self.base = base
 
 
 class Kernel:
@@ -218,8 +231,8 @@ class Kernel:
         """A place for what has this descriptor in the memory that a call takes."""
         size = library.load().quick.memory_desc_get_size(descriptor)
         self.places.append(descriptor)
-        self.offsets.append(self.room + ALIGNMENT)
-        self.room += -(-size // ALIGNMENT) * ALIGNMENT
+        self.offsets.append(self.room or ALIGNMENT)
+        self.room = self.offsets[-1] + -(-size // ALIGNMENT) * ALIGNMENT
         return len(self.places) - 1
 
     def _step(self, descriptor: Handle, arguments: list[tuple[int, int]]) -> tuple[Handle, list[tuple[int, int]]]:
@@ -251,13 +264,9 @@ class Kernel:
                 if address != space.addresses[place]:
                     self._set(space.memories[place], address)
             space.addresses = addresses
-        if self.room:
-            room = memory.empty((self.room + 2 * ALIGNMENT,), np.uint8)
-            base = address_of(room) // ALIGNMENT * ALIGNMENT  # offsets begin behind the first ALIGNMENT bytes
-            if base != space.base:
-                for pointer, offset in space.internal:
-                    self._set(pointer, base + offset)
-                space.base = base
+        if self.room > SMALL:
+            room = memory.empty((self.room,), np.uint8)
+            space.put_into(room)
         for primitive, count, arguments in space.steps:
             status = self._execute(primitive, self._stream, count, arguments)
             if status:

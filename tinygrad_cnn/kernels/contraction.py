@@ -5,6 +5,8 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+from tinygrad_cnn.kernels import dispatch
+
 
 def contract(x: Any, y: Any, x_axes: str, y_axes: str, z_axes: str) -> Any:
     """z over the letters `z_axes`: the sum of x y over the letters that are not among them.
@@ -18,7 +20,7 @@ def contract(x: Any, y: Any, x_axes: str, y_axes: str, z_axes: str) -> Any:
     rows = [letter for letter in x_axes if letter not in y_axes]
     columns = [letter for letter in y_axes if letter not in x_axes]
     left, right = _matrices(x, x_axes, batch, rows, summed), _matrices(y, y_axes, batch, summed, columns)
-    z = left @ right if batch else left.dot(right)
+    z = left @ right if batch else dispatch.matmul(left, right)
     sizes = dict(zip(x_axes + y_axes, x.shape + y.shape, strict=True))
     order = [*batch, *rows, *columns]
     z = z.reshape([sizes[letter] for letter in order])

@@ -35,6 +35,7 @@ class Line(NamedTuple):
 
 # operation            definition  NumPy  oneDNN
 TABLE = {
+    "matmul":           Line(reference, 0, 0),
     "correlate":        Line(reference, 0, 0),
     "full_correlate":   Line(reference, 0, 0),
     "correlate_kernel": Line(reference, 0, 0),
@@ -114,6 +115,7 @@ def _dispatched(operation: str) -> Callable[..., Any]:
     return compute
 
 
+matmul = _dispatched("matmul")
 correlate = _dispatched("correlate")
 full_correlate = _dispatched("full_correlate")
 correlate_kernel = _dispatched("correlate_kernel")

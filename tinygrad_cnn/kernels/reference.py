@@ -70,6 +70,11 @@ def _by_group(x: Any, groups: int, axis: int) -> list[Any]:
     return get_array_module(x).split(x, groups, axis=axis) if groups > 1 else [x]
 
 
+def matmul(x: Any, y: Any) -> Any:
+    """Z[i,j] = sum_k X[i,k] Y[k,j]."""
+    return x.dot(y)
+
+
 def correlate(
     x: Any, weight: Any, bias: Any, stride: Ints, padding: Pairs, dilation: Ints, groups: int
 ) -> Any:

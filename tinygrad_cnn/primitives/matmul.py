@@ -9,7 +9,11 @@ import numpy as np
 
 from tinygrad_cnn.backend import ones, shape_of
 from tinygrad_cnn.engine import primitive
+from tinygrad_cnn.kernels import dispatch
 from tinygrad_cnn.primitives.shape import _transpose, broadcast_to, reshape
+
+SMALL = 1 << 18
+"""Multiplications below which OpenBLAS stays on one thread, and is as quick as anything."""
 
 
 def transposed(x: Any) -> Any:
@@ -18,13 +22,18 @@ def transposed(x: Any) -> Any:
     return _transpose(x, axes=(*range(ndim - 2), ndim - 1, ndim - 2))
 
 
+def _dot(x: Any, y: Any) -> Any:
+    """The product of two plain matrices. A small one is not worth the question who computes it, and `dot` has half the
+    overhead of `@`."""
+    return x.dot(y) if x.size * y.shape[1] < SMALL else dispatch.matmul(x, y)
+
+
 @primitive(
     x=lambda dz, y: _matmul(dz, transposed(y)),
     y=lambda dz, x: _matmul(transposed(x), dz),
 )
 def _matmul(x: Any, y: Any) -> Any:
-    # For two matrices `dot` is the same product with half the overhead.
-    return x.dot(y) if x.ndim == y.ndim == 2 else x @ y
+    return _dot(x, y) if x.ndim == y.ndim == 2 else x @ y
 
 
 def matmul(x: Any, y: Any) -> Any:
@@ -74,14 +83,14 @@ def _sum_of_rows(x: Any) -> Any:
 
 def _dX(dZ: Any, weight: Any) -> Any:
     if type(dZ) is np.ndarray and dZ.ndim == 2:
-        return dZ.dot(weight)
+        return _dot(dZ, weight)
     dX = _matmul(_rows(dZ), weight)
     return dX if dZ.ndim == 2 else dX.reshape((*dZ.shape[:-1], weight.shape[1]))
 
 
 def _dW(dZ: Any, x: Any) -> Any:
     if type(dZ) is np.ndarray and dZ.ndim == 2:
-        return dZ.T.dot(x)
+        return _dot(dZ.T, x)
     return _matmul(_rows(dZ).T, _rows(x))
 
 
@@ -115,11 +124,14 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
             f"linear: weight (outputs, features) has shape {weight.shape}, which does not fit "
             f"x (..., features) of shape {x.shape}"
         )
-    z = x.dot(weight.T)
+    z = _dot(x, weight.T) if x.ndim == 2 else x.dot(weight.T)
     if bias is None:
         return z
     if bias.shape != weight.shape[:1]:
         raise ValueError(
             f"linear: bias must have shape {weight.shape[:1]} for {weight.shape[0]} outputs but has {bias.shape}"
         )
-    return z + bias
+    if z.dtype is not bias.dtype:
+        return z + bias
+    z += bias
+    return z

@@ -35,7 +35,7 @@ class Group(NamedTuple):
 
 GROUPS = {
     "machine": Group("The machine's own peak", machine.peaks, ["oneDNN", "NumPy", BASELINE], 7),
-    "convolutions": Group("Convolutions", operations.convolutions, CONVOLVING, 7, 0.025, 0.4),
+    "convolutions": Group("Convolutions", operations.convolutions, CONVOLVING, 7, 0.02, 0.25),
     "operations": Group("Other operations, forward + backward", operations.operations, SINGLE, 9, 0.025, 0.4),
     "lenet": Group("Training step: LeNet", partial(steps.training, "LeNet"), WHOLE, 15, 0.1, 6),
     "small-vgg": Group("Training step: small VGG", partial(steps.training, "small VGG"), DEEP, 11, 0.2, 6),

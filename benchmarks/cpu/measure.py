@@ -131,7 +131,7 @@ def difference(expected: Sequence[Any], results: Sequence[Any], tolerance: float
         allowed = min(tolerance, 1e-4) if i == 0 else tolerance
         if a.shape != b.shape:
             return f"computes something else: result {i} has shape {b.shape} instead of {a.shape}"
-        distance, norm = (float(np.linalg.norm(v.astype(np.float64).ravel())) for v in (a - b, a))
+        distance, norm = (float(np.linalg.norm(v.ravel())) for v in (a - b, a))
         if not distance <= allowed * norm:
             return f"computes something else: result {i} is {distance / max(norm, 1e-300):.1e} of its norm away"
     return None

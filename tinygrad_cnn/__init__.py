@@ -15,6 +15,7 @@ from tinygrad_cnn.backend import (
     set_default_device,
     set_default_dtype,
 )
+from tinygrad_cnn.capture import compile
 from tinygrad_cnn.configuration import show_config
 from tinygrad_cnn.engine import debug, no_grad
 from tinygrad_cnn.kernels.threads import get_num_threads, set_num_threads
@@ -203,6 +204,7 @@ __all__ = [
     "celu",
     "chunk",
     "clip",
+    "compile",
     "concatenate",
     "conv1d",
     "conv2d",

@@ -1,5 +1,6 @@
 """The backward walk: sums over uses, accumulation, what is kept, and walks that are refused."""
 
+import tracemalloc
 from fractions import Fraction
 
 import numpy as np
@@ -348,3 +349,146 @@ def test_what_was_sent_is_not_known_where_too_large_values_were_let_go():
         z = x * x  # of a leaf, whose tensor is still there
         tg.sum(z).backward()
     assert np.array_equal(sent_to(z.node)[0], np.ones((40, 40)))
+
+
+# Sums of large gradients take the memory of one that nobody else holds
+
+LARGE = (128, 200)  # float64: more than memory that is looked after
+
+
+def large(value=1.0, **options):
+    return leaf(np.full(LARGE, value), **options)
+
+
+def check(gradient, value):
+    np.testing.assert_array_equal(gradient.numpy(), np.broadcast_to(value, gradient.shape))
+
+
+def test_a_sum_of_many_gradients_is_right_whoever_made_them():
+    x = large(2.0)
+    y = x + x  # each sends the array that it got, twice
+    z = y * 3 + y.reshape(-1).reshape(LARGE) + y.T.T + tg.broadcast_to(y.sum(axis=0), LARGE) / LARGE[0] + y
+    z.backward(np.ones(LARGE))
+    check(x.grad, 2 * (3 + 1 + 1 + 1 + 1))
+    assert x.grad.shape == LARGE
+
+
+def test_a_sum_does_not_change_the_upstream_gradient():
+    x = large()
+    for upstream in (np.ones(LARGE), tg.tensor(np.ones(LARGE))):
+        x.grad = None
+        z = x + x + x + x
+        z.backward(upstream)
+        check(x.grad, 4)
+        np.testing.assert_array_equal(upstream if isinstance(upstream, np.ndarray) else upstream.numpy(), 1)
+
+
+def test_a_sum_does_not_change_what_a_rule_keeps_or_sends_elsewhere():
+    kept = np.full(LARGE, 5.0)
+    sent = []
+
+    @primitive(x=lambda dz: kept, y=lambda dz: sent.append(dz) or dz)
+    def send(x, y):
+        return x + y
+
+    x, y = large(), large()
+    a, b = x * 1, y * 1
+    z = send(a, b) + send(a, b) + send(b, a)
+    z.backward(np.ones(LARGE))
+    check(x.grad, 11)
+    check(y.grad, 7)
+    np.testing.assert_array_equal(kept, 5)
+    for dz in sent:
+        np.testing.assert_array_equal(dz, 1)
+
+
+def test_a_sum_does_not_change_a_retained_gradient():
+    x = large()
+    y = (x * 2).retain_grad()
+    z = (y * 3).retain_grad()
+    w = z + y + y
+    w.backward(np.ones(LARGE))
+    check(z.grad, 1)
+    check(y.grad, 5)
+    check(x.grad, 10)
+
+
+@pytest.mark.parametrize("create_graph", [False, True])
+def test_walks_of_a_kept_graph_are_the_same_again(create_graph):
+    x = large(3.0)
+    y = x * x
+    z = y + y.reshape(-1).reshape(LARGE) + x
+    for count in (1, 2, 3):
+        z.backward(np.ones(LARGE), retain_graph=True, create_graph=create_graph)
+        check(x.grad.detach(), 13 * count)
+    check(tg.grad(z, x, [np.ones(LARGE)])[0], 13)
+    check(y.detach(), 9)
+
+
+def test_accumulation_reuses_the_gradients_memory_while_nobody_holds_it():
+    x = large()
+    (x * 1).backward(np.ones(LARGE))
+    (x * 2).backward(np.ones(LARGE))  # from now on the sum is the walk's own
+    address = x.grad.data.ctypes.data
+    (x * 3).backward(np.ones(LARGE))
+    assert x.grad.data.ctypes.data == address
+    check(x.grad, 6)
+
+
+@pytest.mark.parametrize(
+    "hold",
+    [
+        lambda x: x.grad,
+        lambda x: x.grad.data,
+        lambda x: x.grad.numpy(),
+        lambda x: x.grad.data[3:],
+        lambda x: x.grad.detach(),
+        lambda x: memoryview(x.grad.data),
+    ],
+    ids=["tensor", "data", "numpy", "slice", "detached", "memory"],
+)
+def test_accumulation_does_not_change_a_gradient_that_somebody_holds(hold):
+    x = large()
+    for _ in range(2):
+        (x * 1).backward(np.ones(LARGE))
+    held = hold(x)
+    (x * 2).backward(np.ones(LARGE))
+    check(x.grad, 4)
+    np.testing.assert_array_equal(held.numpy() if isinstance(held, tg.Tensor) else np.asarray(held), 2)
+
+
+def test_accumulation_does_not_change_a_gradient_of_two_tensors_or_of_a_graph():
+    x, y = large(), large()
+    (x * 1).backward(np.ones(LARGE))
+    (x * 1).backward(np.ones(LARGE))
+    y.grad = x.grad
+    (x * 2).backward(np.ones(LARGE))
+    check(x.grad, 4)
+    check(y.grad, 2)
+    w = large()
+    z = w * x.grad  # the rule of w keeps it
+    (x * 2).backward(np.ones(LARGE))
+    check(x.grad, 6)
+    z.backward(np.ones(LARGE))
+    check(w.grad, 4)
+
+
+def test_one_result_for_two_leaves_is_not_added_to():
+    x, y = large(), large()
+    for count in (1, 2, 3):
+        (x + y).backward(np.ones(LARGE))  # both get the upstream gradient itself
+        check(x.grad, count)
+        check(y.grad, count)
+
+
+def test_the_peak_of_a_walk_with_branches():
+    """Four arrays at once: the total, what two branches send, and their sum."""
+    x = large()
+    y = x
+    for _ in range(20):
+        y = y * 2 + y * 3
+    tracemalloc.start()
+    y.backward(np.ones(LARGE))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 6 * x.data.nbytes

@@ -10,12 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from contextlib import nullcontext
 from operator import attrgetter
+from sys import getrefcount
 from typing import Any
 
-from numpy import generic, ndarray
+from numpy import add, generic, ndarray
 
 from tinygrad_cnn import backend, diagnostics, engine
 from tinygrad_cnn.engine import KEPT_SIZE, SCALARS, Node, Plan, Unkept, Variable, is_debugging, kept, recording
+from tinygrad_cnn.kernels import blocks
+from tinygrad_cnn.kernels.memory import SMALL_BYTES, empty_like, is_unshared
 
 _creation = attrgetter("number")
 _NOTHING = nullcontext()
@@ -104,16 +107,25 @@ def backward(
     order = _operations([root])
     wrap = variable._wrap
     arrived = _walk(order, {root: seed}, wrap, create_graph, free=not (retain_graph or create_graph))
-    sums = []
+    sums, additions = [], []
     for node, total in arrived.items():
         target = None if node.target is None else node.target()
         if target is not None:
-            if not isinstance(total, Variable):
-                total = wrap(total, None)
             earlier = target._grad
-            sums.append((target, total if earlier is None else earlier + total))
+            if earlier is None:
+                sums.append((target, total if isinstance(total, Variable) else wrap(total, None)))
+            elif (
+                _are_large(earlier._array, total)
+                and _references(earlier) == _ALONE + 1  # here and as the target's gradient
+                and is_unshared(earlier._array)
+            ):
+                additions.append((earlier._array, total))
+            else:
+                sums.append((target, earlier + (total if isinstance(total, Variable) else wrap(total, None))))
     for leaf, total in sums:  # only now, so that a walk or a sum that failed has changed no gradient
         leaf._grad = total
+    for array, total in additions:
+        _add(array, total, array)
 
 
 def grad(
@@ -248,10 +260,18 @@ def _walk(
                     if debugging:
                         _check_finite(node, operand, gradient, total, saved)
                     earlier = pending.get(parent)
-                    pending[parent] = gradient if earlier is None else earlier + gradient
-                    if debugging and earlier is not None:
+                    if earlier is None:
+                        pending[parent] = gradient
+                    elif debugging:
+                        pending[parent] = earlier + gradient
                         name = f"the sum of the gradients that arrive at {parent!r}"
                         diagnostics.check_finite(name, pending[parent], [earlier, gradient])
+                    elif not _are_large(earlier, gradient):
+                        pending[parent] = earlier + gradient
+                    elif is_unshared(earlier, 2):  # here and among the pending
+                        _add(earlier, gradient, earlier)
+                    else:
+                        pending[parent] = _add(earlier, gradient, gradient if is_unshared(gradient) else None)
                 if free:
                     node.saved = None
     except Exception as error:
@@ -264,6 +284,32 @@ def _walk(
         else:
             leaf.gradient = _kept_gradient(total)
     return arrived | pending if arrived else pending
+
+
+def _are_large(x: Any, y: Any) -> bool:
+    """Whether the sum of two arrays is worth a look at whose memory it may take."""
+    return type(x) is ndarray and type(y) is ndarray and x.nbytes >= SMALL_BYTES and x.dtype == y.dtype
+
+
+def _add(x: Any, y: Any, z: Any) -> Any:
+    """x + y in the memory of z, which may be one of them; None is memory that is free again."""
+    if z is None:
+        z = empty_like(x)
+    blocks.over(add, x, y, z, passes=2)
+    return z
+
+
+def _references(x: Any) -> int:
+    return getrefcount(x)
+
+
+def _held_here() -> int:
+    x = object()
+    return _references(x)
+
+
+_ALONE = _held_here()
+"""How many references there are to what only a local name holds."""
 
 
 def _kept_gradient(total: Any) -> Any:

@@ -3,11 +3,12 @@
 Channels-last is what its kernels are fastest with, so that a network runs without reorders once its first layer has
 made it; anything else is reordered on the way in. Kernels always want their weights in blocks, which costs little.
 
-Three cases are faster in another way than the library's first choice:
+Some cases are faster in another way than the library's first choice for channels-last images:
 - Few channels: where the layout of one image is left open ("anyhow"), the library takes its older kernels, which are
   up to 1.7 times as fast as those that it prefers for channels-last on both sides.
 - dX of a gray or colour image: one product and a scattering, in channels-first memory.
 - dK of a 1x1 kernel: one product of two matrices.
+- dK, and dX of a 1x1 kernel, where all that is given is channels-first: the library's own layout for it.
 """
 
 from __future__ import annotations
@@ -208,6 +209,8 @@ def _scatter(
     if x[1] <= COLOURS and groups == 1 and convolution.number == FLOAT32:
         with suppress(UnsupportedError):
             return plan(ordered(z), ordered(x), ordered(x), None)
+    if prod(weight[2:]) == 1 and groups == 1 and not is_same(given[0][1], convolution.z):
+        return plan(anyhow(z, convolution.number), anyhow(x), convolution.x, convolution.axes)
     written = anyhow(x) if convolution.has_few else convolution.x
     return plan(convolution.read_z, written, convolution.x, convolution.axes)
 
@@ -220,20 +223,24 @@ def _correlate_kernel(
     weight = (z[1], x[1] // groups, *kernel)
     convolution = _Convolution(x, weight, z, stride, padding, dilation, groups)
     given_x, given_z = strided(x, x_strides), strided(z, z_strides)
-    is_product = prod(kernel) == 1 and groups == 1 and x[2:] == z[2:]
-    if is_product and is_same(given_x, convolution.x) and is_same(given_z, convolution.z):
+    are_last = is_same(given_x, convolution.x), is_same(given_z, convolution.z)
+    is_product = x[2:] == z[2:] and prod(kernel) == prod(stride) == groups == 1 and not any(b for b, _ in padding)
+    if is_product and all(are_last):
         # dK[f,c] = sum_p dZ[p,f] X[p,c], over all pixels
         pixels = x[0] * prod(x[2:])
         left, right, result = ((z[1], pixels), (1, 0)), ((pixels, x[1]), (0, 1)), ordered(weight[:2])
         with suppress(UnsupportedError):
-            read = (ordered(*matrix, convolution.number) for matrix in (left, right))
-            descriptor = described("matmul", *read, None, result, attributes())
+            factors = (ordered(*matrix, convolution.number) for matrix in (left, right))
+            descriptor = described("matmul", *factors, None, result, attributes())
             given = (WEIGHTS, ordered(*right)), (SOURCE, ordered(*left)), (RESULT, result, True)
             return Plan(Kernel(descriptor, *given), weight, None)
+    if any(are_last):
+        read = convolution.read_x, convolution.read_z
+    else:
+        read = anyhow(x, convolution.number), anyhow(z, convolution.number)
     descriptor = described(
-        "convolution_backward_weights", DIRECT, convolution.read_x, anyhow(convolution.weight), None,
-        convolution.read_z, *convolution.options, convolution.forward(convolution.read_x, convolution.read_z),
-        attributes(),
+        "convolution_backward_weights", DIRECT, read[0], anyhow(convolution.weight), None, read[1],
+        *convolution.options, convolution.forward(*read), attributes(),
     )  # fmt: skip
     result = convolution.given_weight(tuple(4 * prod(weight[i + 1 :]) for i in range(len(weight))))
     given = (SOURCE, given_x), (RESULT_GRADIENT, given_z), (WEIGHTS_GRADIENT, result, True)

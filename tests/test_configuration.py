@@ -4,6 +4,7 @@ import pytest
 
 import tinygrad_cnn as tg
 from tinygrad_cnn.kernels import dispatch, onednn
+from tinygrad_cnn.kernels.onednn import library
 
 
 def test_it_prints_what_it_gives(capsys):
@@ -40,3 +41,14 @@ def test_it_follows_the_environment(monkeypatch, choice, expected):
 def test_a_wrong_mode_is_refused():
     with pytest.raises(ValueError, match=r"^show_config: mode must be 'stdout' or 'dict' but is 'json'"):
         tg.show_config("json")
+
+
+def test_bfloat16_without_onednn_is_refused(monkeypatch):
+    def missing():
+        raise library.UnusableError("it fell off the shelf")
+
+    monkeypatch.setattr(library, "load", missing)
+    expected = r"^set_precision: bfloat16 needs oneDNN, which can't be used: it fell off the shelf$"
+    with pytest.raises(RuntimeError, match=expected):
+        tg.set_precision("bfloat16")
+    assert tg.get_precision() == "float32"

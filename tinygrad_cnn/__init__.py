@@ -18,6 +18,7 @@ from tinygrad_cnn.backend import (
 from tinygrad_cnn.capture import compile
 from tinygrad_cnn.configuration import show_config
 from tinygrad_cnn.engine import debug, no_grad
+from tinygrad_cnn.kernels.onednn import get_precision, set_precision
 from tinygrad_cnn.kernels.threads import get_num_threads, set_num_threads
 from tinygrad_cnn.primitives.activations import (
     celu,
@@ -248,6 +249,7 @@ __all__ = [
     "get_default_device",
     "get_default_dtype",
     "get_num_threads",
+    "get_precision",
     "global_avg_pool",
     "global_max_pool",
     "grad",
@@ -331,6 +333,7 @@ __all__ = [
     "set_default_device",
     "set_default_dtype",
     "set_num_threads",
+    "set_precision",
     "show_config",
     "sigmoid",
     "sign",

@@ -603,6 +603,23 @@ def test_nothing_is_left_behind():
         gc.enable()
 
 
+def test_a_long_program_leaves_room_for_what_it_calls():
+    def chain(count):
+        def step(x):
+            for _ in range(count):
+                x = tg.relu(x) - 1
+            return x
+
+        return compile(step)
+
+    for count, least, most in ((10, 20, 100), (300, 2048, 2100)):
+        step = chain(count)
+        for _ in range(3):
+            step(X)
+        (code,) = [r.replay.__code__ for entry in step._entries.values() for r in entry.recordings]
+        assert least <= code.co_nlocals < most
+
+
 def test_large_values_die_when_they_are_last_used():
     step = compile(lambda x: ((x * 2).exp() + 1).sum())
     x = tg.tensor(np.zeros(20_000))

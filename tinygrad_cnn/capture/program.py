@@ -18,6 +18,11 @@ LARGE_BYTES = 1 << 16
 LINE_COUNT = 50_000
 """Longer steps are not captured: the text of a program takes Python long to compile."""
 
+SMALL_FRAME, CHUNK = 256, 2048
+"""CPython (3.11 to 3.13) takes the variables of running functions from chunks for 2048 of them. A program that nearly
+fills one leaves so little that the calls in it ask the system for a chunk and give it back, each time: 8 microseconds
+a call. So one of more than a few variables gets enough of them for a chunk of its own, with room behind it."""
+
 _NAME = re.compile(r"\bv\d+\b")
 _NONE = (type(None), type(Ellipsis))
 _PLAIN = (int, float, complex, str, bytes, type, slice, range, np.dtype, np.generic, Fraction, *_NONE)
@@ -130,6 +135,8 @@ class Program:
                 text.append(f"{indent}del {', '.join(dying[i])}")
         if final == len(self.lines):
             text += [" except Exception as error:", "  raise UndoneError from error"]
+        if SMALL_FRAME < self._count < CHUNK:  # behind the return, where it costs nothing but the room
+            text.append(f" {' = '.join(f'u{i}' for i in range(CHUNK - self._count))} = None")
         return "\n".join(text) + "\n"
 
     def function(self, checks: Iterable[str], name: str) -> tuple[Callable[[list[Any]], Any], str]:

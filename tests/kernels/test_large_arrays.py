@@ -94,6 +94,29 @@ def test_the_gradient_of_relu(layout, dtype):
     assert_same(elementary.relu_gradient(np.broadcast_to(dz[:1], SHAPE), z), np.where(x <= 0, 0, dz[:1]))
 
 
+@layout
+def test_a_product_with_a_number(layout):
+    x = specials(SHAPE, 1, np.float32)
+    for factor in (np.float32(3), np.float64(3), 3, 3.0):
+        with np.errstate(invalid="ignore"):
+            assert_same(elementary.multiply(arranged(x, layout), factor), x * factor)
+
+
+@floats
+@layout
+def test_dropout(layout, dtype):
+    x = normals(SHAPE, 1, dtype)
+    view = arranged(x, layout)
+    z = tg.dropout(view, 0.25, seed=1)
+    assert z.dtype == dtype
+    kept = z != 0
+    assert 0.7 < kept.mean() < 0.8
+    precision = max(np.finfo(dtype).eps, np.finfo(float).eps)  # the factor is a Python float
+    np.testing.assert_allclose(z, np.where(kept, x / dtype(0.75), 0), rtol=4 * precision)
+    planes = tg.dropout2d(view, 0.25, seed=1)
+    np.testing.assert_array_equal(planes != 0, np.broadcast_to((planes != 0)[..., :1, :1], SHAPE))
+
+
 def test_channels_last_memory_stays_so():
     x = layouts(normals(SHAPE, 1, np.float32))["channels last"]
     y = layouts(normals(SHAPE, 2, np.float32))["channels last"]

@@ -184,7 +184,12 @@ def subtract(x: Any, y: Any) -> Any:
 
 def multiply(x: Any, y: Any) -> Any:
     """x y."""
-    return blocks.computed(np.multiply, x, y, passes=1) if blocks.are_alike(x, y) else x * y
+    if blocks.are_alike(x):
+        if type(y) is x.dtype.type:
+            return np.multiply(x, y, out=memory.empty_like(x))
+        if blocks.are_alike(x, y):
+            return blocks.computed(np.multiply, x, y, passes=1)
+    return x * y
 
 
 def logaddexp(x: Any, y: Any) -> Any:

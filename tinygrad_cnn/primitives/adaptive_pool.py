@@ -16,7 +16,7 @@ import numpy as np
 
 from tinygrad_cnn.backend import get_array_module, is_object, shape_of
 from tinygrad_cnn.engine import primitive
-from tinygrad_cnn.kernels import axis_map
+from tinygrad_cnn.kernels import axis_map, sums
 from tinygrad_cnn.kernels.axis_map import AxisMap
 from tinygrad_cnn.kernels.reference import lowest
 from tinygrad_cnn.primitives.arguments import check_ties, per_axis, spatial_shape
@@ -46,14 +46,29 @@ def regions(n: int, m: int) -> AxisMap:
 @primitive(x=lambda dz, maps: share_among_regions(dz, maps=maps))
 def mean_of_regions(x: Any, *, maps: tuple[AxisMap, ...]) -> Any:
     """Z[n,c,p] = the sum of X over region p / its number of pixels."""
-    total = axis_map.apply(maps, x.astype(np.float64) if x.dtype.kind in "biu" else x)
+    x = x.astype(np.float64) if x.dtype.kind in "biu" else x
+    total = sums.sum(x, _spatial(x, maps), True) if _are_whole(maps) else axis_map.apply(maps, x)
     return total / _counts(total, maps)
 
 
 @primitive(dz=lambda G, maps: mean_of_regions(G, maps=maps))
 def share_among_regions(dz: Any, *, maps: tuple[AxisMap, ...]) -> Any:
     """dX[n,c,i] = the sum of dZ[n,c,p] / the number of pixels of p over the regions p that hold i."""
-    return axis_map.apply(axis_map.transposed(maps), dz / _counts(dz, maps))
+    share = dz / _counts(dz, maps)
+    if _are_whole(maps):
+        shape = (*dz.shape[: dz.ndim - len(maps)], *(each.size for each in maps))
+        return get_array_module(dz).broadcast_to(share, shape)
+    return axis_map.apply(axis_map.transposed(maps), share)
+
+
+def _are_whole(maps: tuple[AxisMap, ...]) -> bool:
+    """Whether there is one region, the image."""
+    return all(len(each.rows) == 1 for each in maps)
+
+
+def _spatial(x: Any, maps: tuple[AxisMap, ...]) -> tuple[int, ...]:
+    """The axes that the maps are for."""
+    return tuple(range(x.ndim - len(maps), x.ndim))
 
 
 def _counts(like: Any, maps: tuple[AxisMap, ...]) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_cnn.backend import dtype_of, get_array_module, is_object, ones, shape_of
 from tinygrad_cnn.engine import Variable, observed, primitive
-from tinygrad_cnn.kernels import dispatch
+from tinygrad_cnn.kernels import dispatch, elementary
 from tinygrad_cnn.kernels import softmax as softmax_kernels
 from tinygrad_cnn.primitives.arguments import axes_of, axis_of
 from tinygrad_cnn.primitives.elementwise import exp, where
@@ -113,7 +113,7 @@ def _dx_of_total(dz: Any, x: Any, difference: Any, target: Any, norm: Any) -> An
 def _dx_of_mean(dz: Any, x: Any, difference: Any, target: Any) -> Any:
     if isinstance(x, Variable):
         return _dx_of_total(dz, x, difference, target, max(len(difference), 1))
-    return difference * (dz / (len(difference) or 1))
+    return elementary.multiply(difference, dz / (len(difference) or 1))
 
 
 @primitive()

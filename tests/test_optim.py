@@ -159,7 +159,7 @@ def many(make, shape, layout=None, dtype="float32"):
     large, small = (tg.tensor(rng.standard_normal(s).astype(dtype), requires_grad=True) for s in (shape, (5,)))
     if layout is not None:
         large._array = np.ascontiguousarray(large._array.transpose(layout)).transpose(np.argsort(layout))
-    optimizer = make([large, small])
+    optimizer = make([small, large])
 
     def steps(count):
         for _ in range(count):

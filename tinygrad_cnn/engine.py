@@ -300,6 +300,7 @@ class Plan:
 
     primitive: Primitive
     keeps: tuple[bool, ...]  # which of the values (*operands, *auxiliaries, z) a node keeps, with None for the others
+    drops: tuple[int, ...]  # the positions of the others
     shapes: tuple[int, ...]  # the operands whose shapes it keeps, behind the values
     options: tuple[str, ...]  # and behind these
     rules: tuple[tuple[int, Callable[..., Any], tuple[int, ...]], ...]  # operand, rule, where its arguments are kept
@@ -369,7 +370,9 @@ class Primitive:
             return result
         if None in nodes:
             self._add_constants(operands, arrays, nodes)
-        saved = [value if keep else None for value, keep in zip((*arrays, *auxiliaries, z), plan.keeps)]  # noqa: B905
+        saved = [*arrays, *auxiliaries, z]
+        for i in plan.drops:
+            saved[i] = None
         if plan.shapes:
             saved += [backend.shape_of(arrays[i]) for i in plan.shapes]
         if plan.options:
@@ -430,7 +433,9 @@ class Primitive:
         kept = [*values, *[("shape", i) for i in shapes], *[("option", name) for name in options]]
         place = {source: i for i, source in enumerate(kept)}
         rules = tuple((i, rule, tuple([place[source] for source in sources])) for i, rule, sources in requests)
-        return Plan(self, tuple([value in named for value in values]), tuple(shapes), tuple(options), rules)
+        keeps = tuple([value in named for value in values])
+        drops = tuple([i for i, keep in enumerate(keeps) if not keep])
+        return Plan(self, keeps, drops, tuple(shapes), tuple(options), rules)
 
 
 begin_call = _number
@@ -536,8 +541,10 @@ def _call_of(definition: Primitive) -> Callable[..., Any]:
         if auxiliary:
             z, *auxiliaries = z
             arrays += auxiliaries
-        saved = [value if keep else None for value, keep in zip((*arrays, z), chosen.keeps)]  # noqa: B905
-        return _result(type(operands[0]), z, chosen, parents, tuple(saved))
+        arrays.append(z)  # from here on it is what the node keeps
+        for i in chosen.drops:
+            arrays[i] = None
+        return _result(type(operands[0]), z, chosen, parents, tuple(arrays))
 
     if auxiliary or count > 2:
         return call

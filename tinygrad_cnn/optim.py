@@ -123,31 +123,30 @@ class Optimizer(ABC):
         Raises:
             ValueError: a gradient on another device than its parameter.
         """
-        updates = []
+        updates: list[tuple[Any, ...]] = []
         for group in self.param_groups:
             # A NumPy scalar among the options would turn a float32 update into float64.
             options = {k: v.item() if isinstance(v, np.generic) else v for k, v in group.items()}
-            updates += [(p, *self._checked(p), options) for p in group["params"] if p._grad is not None]
+            for p in group["params"]:
+                if p._grad is not None:
+                    g, state = p._grad._array, self.state.get(p)
+                    if state or type(g) is not type(p._array) or backend.dtype_of(g) is not backend.dtype_of(p._array):
+                        g = self._gradient(p, state or {})
+                    updates.append((p, g, state, options))
+        has_steps = "step" in self.state_names
         pieces: list[tuple[Any, ...]] = []
         for p, g, state, options in updates:
-            self.state[p] = state
-            if "step" in self.state_names:
+            if state is None:
+                state = self.state[p] = {}
+            if has_steps:
                 state["step"] = state.get("step", 0) + 1
             if getattr(g, "size", 1) < LARGE or not self._cut(p, g, state, options, pieces):
                 p._replace(self._update(p._array, g, state, options))
-        if sum(g.size for _, g, *_ in pieces) * 4 < blocks.SHARED:
+        if sum([g.size for _, g, *_ in pieces]) * 4 >= blocks.SHARED:
+            threads.run(lambda piece: self._update(*piece), pieces)
+        else:
             for piece in pieces:
                 self._update(*piece)
-        else:
-            threads.run(lambda piece: self._update(*piece), pieces)
-
-    def _checked(self, p: Tensor) -> tuple[Any, dict[str, Any]]:
-        """The gradient's array in p's dtype, and p's state, which follows a parameter that was cast or moved."""
-        array, g = p._array, p._grad._array
-        state = self.state.get(p, {})
-        if state or type(g) is not type(array) or backend.dtype_of(g) is not backend.dtype_of(array):
-            g = self._gradient(p, state)
-        return g, state
 
     def _cut(
         self, p: Tensor, g: Any, state: dict[str, Any], options: Group, pieces: list[tuple[Any, ...]]

@@ -21,7 +21,7 @@ LONG = 1024
 _OF_BLAS = (np.float32, np.float64)
 
 
-def normalize(x: Any, weight: Any, bias: Any, axis: Axes, eps: Any) -> tuple[Any, Statistics]:
+def normalize(x: Any, weight: Any, bias: Any, axis: Axes, eps: Any) -> Any:
     """(x - mean) / sqrt(variance + eps) weight + bias over all axes but that of the channels, and the statistics."""
     channels = _channels(x, axis, weight, bias)
     if channels is None:

@@ -10,7 +10,7 @@ from tinygrad_cnn.backend import ones
 from tinygrad_cnn.kernels import blocks, memory, threads
 
 
-def cross_entropy_of_labels(x: Any, labels: Any) -> tuple[Any, Any]:
+def cross_entropy_of_labels(x: Any, labels: Any) -> Any:
     """For logits (N, classes): the losses -log softmax(x)[label], (N,), and softmax(x) - onehot(label)."""
     samples, classes = x.shape
     if x.dtype not in (np.float32, np.float64) or not x.flags.c_contiguous:

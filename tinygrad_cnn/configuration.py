@@ -51,7 +51,7 @@ def _version() -> str:
 
 
 def _blas() -> str:
-    blas = np.show_config(mode="dicts").get("Build Dependencies", {}).get("blas", {})  # type: ignore[union-attr]
+    blas = np.show_config(mode="dicts").get("Build Dependencies", {}).get("blas", {})
     return f" with {blas['name']} {blas.get('version', '')}".rstrip() if "name" in blas else ""
 
 

@@ -153,7 +153,7 @@ def _is_block(memory: Any) -> bool:
 def _calibrate() -> None:
     """How many references the interpreter itself holds where `is_unshared` counts."""
     global _ALONE, _ALONE_BASE
-    counts = []
+    counts: list[int] = []
 
     def count(array: Any, holders: int = 1) -> None:
         base = array.base

@@ -3,8 +3,9 @@
     python -m benchmarks.fuzz --seconds 60 [--seed 0] [--cases 10000] [--only conv]
 
 Each case is computed by the fast kernels and by their definitions, forward and backward, and by PyTorch where it is
-installed and has the operation. Data are small integers in float64, so that most results are exact. A failure
-is drawn again at smaller and smaller sizes, and the smallest case that still fails is printed.
+installed and has the operation. Data are small integers in float64, so that most results are exact; fast kernels and
+definitions are compared in float32 too, which is what oneDNN takes. A failure is drawn again at smaller and smaller
+sizes, and the smallest case that still fails is printed.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from math import prod
 from typing import Any
@@ -25,7 +26,7 @@ import tinygrad_cnn as tg
 from benchmarks import fuzz_families
 from tinygrad_cnn.kernels import dispatch
 
-TOLERANCE = 1e-9
+TOLERANCE, SINGLE_TOLERANCE = 1e-9, 1e-4
 
 
 @dataclass
@@ -53,6 +54,15 @@ class Case:
         """Whether operand i gets a gradient."""
         is_float = np.asarray(self.operands[i]).dtype.kind == "f"
         return is_float and (self.wanting is None or i in self.wanting)
+
+
+    def in_single_precision(self) -> Case:
+        """The case with float32 for float64."""
+        single = [
+            x.astype(np.float32) if isinstance(x, np.ndarray | np.generic) and x.dtype == np.float64 else x
+            for x in self.operands
+        ]
+        return replace(self, operands=single)
 
 
 def compute(case: Case, upstream: Any = None) -> list[Any]:
@@ -86,28 +96,31 @@ def _upstream(shape: tuple[int, ...]) -> Any:
     return np.random.default_rng(prod(shape)).integers(-4, 5, shape).astype(np.float64)
 
 
-def difference(ours: list[Any], others: list[Any]) -> str | None:
+def difference(ours: list[Any], others: list[Any], tolerance: float = TOLERANCE) -> str | None:
     """What differs between two computations, or None."""
     for i, (a, b) in enumerate(zip(ours, others, strict=True)):
         name = "result" if i == 0 else f"gradient {i}"
         if a.shape != b.shape:
             return f"{name}: shape {a.shape} instead of {b.shape}"
         scale = max(1.0, float(np.abs(b[np.isfinite(b)]).max(initial=0.0)))
-        if not np.allclose(a, b, rtol=0, atol=TOLERANCE * scale, equal_nan=True):
+        if not np.allclose(a, b, rtol=0, atol=tolerance * scale, equal_nan=True):
             return f"{name}: differs by {np.nanmax(np.abs(a - b)):.3g}"
     return None
 
 
 def failure(case: Case) -> str | None:
     """What is wrong with the case, or None."""
+    single = case.in_single_precision()
     try:
-        fast = compute(case)
+        fast, fast_single = compute(case), compute(single)
         with dispatch.using("reference"):
-            defined = compute(case)
+            defined, defined_single = compute(case), compute(single)
     except Exception as error:  # whatever it is, the case has failed
         return f"{type(error).__name__}: {error}"
     if wrong := difference(fast, defined):
         return f"the fast kernels against the definitions, {wrong}"
+    if wrong := difference(fast_single, defined_single, SINGLE_TOLERANCE):
+        return f"the fast kernels against the definitions in float32, {wrong}"
     if case.theirs is None or not find_spec("torch"):
         return None
     wrong = difference(fast, compute_with_torch(case))

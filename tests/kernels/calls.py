@@ -8,7 +8,7 @@ from tests.window_cases import Convolution
 from tinygrad_cnn.kernels import numpy_fast, reference
 
 FAST = (
-    "matmul", "correlate", "full_correlate", "correlate_kernel", "conv_transpose",
+    "correlate", "full_correlate", "correlate_kernel", "conv_transpose",
     "max_pool", "scatter_winners", "avg_pool", "scatter_shares",
 )  # fmt: skip
 

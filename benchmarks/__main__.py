@@ -7,7 +7,6 @@ import importlib
 
 NAMES = {
     "cpu": "the library against its peers: operations, training steps, overhead, memory; see --help behind the name",
-    "overhead": "scalar and small-tensor graphs, and the import, against PyTorch and NumPy",
     "pictures": "drawing graphs, writing pages and summaries, and how a page of 2,000 boxes answers",
     "verification": "check_rule over its default family, derive, scalar_graph",
 }

@@ -7,7 +7,7 @@ from tests.kernels.calls import FAST, assert_fast_is_reference, convolution_call
 from tests.operands import integers, layouts, normals, specials
 from tests.window_cases import CONVOLUTIONS, POOLINGS, TRANSPOSED_CONVOLUTIONS, by_name
 from tinygrad_cnn.kernels import numpy_fast
-from tinygrad_cnn.kernels.numpy_fast import convolution
+from tinygrad_cnn.kernels.numpy_fast import lowering
 
 every_float = pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble])
 
@@ -42,7 +42,7 @@ def test_poolings(case, make, dtype):
 @pytest.mark.parametrize("chunk_bytes", [1, 1000, 1 << 40])
 @by_name(CONVOLUTIONS + TRANSPOSED_CONVOLUTIONS, "plain", "everything", "groups", "batch 0", "1d, everything")
 def test_the_size_of_a_chunk_makes_no_difference(case, chunk_bytes, monkeypatch):
-    monkeypatch.setattr(convolution, "CHUNK_BYTES", chunk_bytes)
+    monkeypatch.setattr(lowering, "CHUNK_BYTES", chunk_bytes)
     for name, arguments in convolution_calls(case, integers, np.float32):
         assert_fast_is_reference(name, arguments)
 

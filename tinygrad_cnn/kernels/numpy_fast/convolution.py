@@ -1,99 +1,175 @@
-"""Convolutions on NumPy's floating-point arrays.
+"""Convolutions on NumPy's floating-point arrays: each is a matrix product, of what depends on its shape.
 
-They become matrix products (im2col): the windows of a few images at a time are copied into columns, so that
-the copy stays in the cache and memory stays bounded whatever the batch. A window entry is a strided slice of the
-padded image, so that what can't be a product is a loop over the kernel's entries, not over pixels.
+| what | as | why |
+| --- | --- | --- |
+| kernels of one pixel, stride 1 | `pointwise`: the images as they are | there is nothing to lower |
+| few products | `small`: one product of all windows | what takes time are the calls of NumPy |
+| transposed, few channels or no overlap | `folding`: products added up (col2im) | BLAS is slow with few rows |
+| everything else | `lowering`: windows as columns, a part of the image at a time | the columns stay in the cache |
+
+Their results have the batch innermost in memory, see `layout`, but those of `pointwise` what the images have.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from functools import lru_cache
 from itertools import product
-from math import prod
-from typing import Any
+from math import gcd, prod
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_cnn.kernels.reference import Ints, Pairs, _reached, pad_spatial, windows
+from tinygrad_cnn.kernels import memory
+from tinygrad_cnn.kernels.numpy_fast import folding, lowering, pointwise, small
+from tinygrad_cnn.kernels.numpy_fast.layout import batch_last
+from tinygrad_cnn.kernels.numpy_fast.lowering import Windows
+from tinygrad_cnn.kernels.reference import Ints, Pairs
 
-CHUNK_BYTES = 1 << 20
-
-
-def _chunks(count: int, bytes_each: int) -> Iterator[slice]:
-    """The images in chunks whose columns fill about `CHUNK_BYTES`."""
-    step = max(1, CHUNK_BYTES // max(bytes_each, 1))
-    return (slice(start, min(start + step, count)) for start in range(0, count, step))
-
-
-def _columns(view: Any, groups: int) -> Any:
-    """Windows (N, C, *out, *kernel) -> columns (N, groups, C / groups * kernel, out), copied unless 1x1."""
-    n = (view.ndim - 2) // 2
-    batch, channels = view.shape[:2]
-    out, kernel = view.shape[2 : 2 + n], view.shape[2 + n :]
-    moved = view.transpose(0, 1, *range(2 + n, 2 + 2 * n), *range(2, 2 + n))
-    return moved.reshape(batch, groups, channels // groups * prod(kernel), prod(out))
+FEW_CHANNELS = 8
+"""A product with fewer rows than this uses but a part of the vector registers that BLAS keeps its sums in."""
 
 
 def correlate(
     x: Any, weight: Any, bias: Any, stride: Ints, padding: Pairs, dilation: Ints, groups: int
 ) -> Any:
-    """Z[n,f,p] = sum_{c,k} X[n, c, s p + d k] K[f, c, k] + B[f], as kernel matrix times columns."""
-    n, filters, kernel = len(stride), weight.shape[0], weight.shape[2:]
-    view = windows(pad_spatial(x, padding), kernel, stride, dilation)
-    out = view.shape[2 : 2 + n]
-    matrix = weight.reshape(groups, filters // groups, weight.shape[1] * prod(kernel))
-    dtype = np.result_type(x, weight) if bias is None else np.result_type(x, weight, bias)
-    z = np.empty((x.shape[0], groups, filters // groups, prod(out)), dtype=dtype)
-    for some in _chunks(x.shape[0], x.shape[1] * prod(kernel) * prod(out) * dtype.itemsize):
-        np.matmul(matrix, _columns(view[some], groups), out=z[some])
-    if bias is not None:
-        z += bias.reshape(groups, filters // groups, 1)
-    return z.reshape(x.shape[0], filters, *out)
+    """Z[n,f,p] = sum_{c,k} X[n, c, s p + d k] K[f, c, k] + B[f]."""
+    if x.size == 0 or weight.size == 0:
+        return NotImplemented
+    x, weight, bias, later = _of_one_dtype(x, weight, bias)
+    kernel = weight.shape[2:]
+    if groups == 1 and pointwise.suits(kernel, stride, padding):
+        z = pointwise.correlate(x, weight.reshape(weight.shape[:2]), bias)
+        return z if later is None else z + later
+    windows, start = _windows(x.shape[2:], kernel, stride, padding, dilation)
+    if min(windows.out) < 1:
+        return NotImplemented
+    if groups == 1 and len(x) * weight.size * prod(windows.out) <= small.PRODUCTS:
+        z = small.correlate(x, weight, bias, windows, start)
+    else:
+        z = memory.empty((len(weight), *windows.out, len(x)), x.dtype)
+        lowering.correlate(z, batch_last(x, windows.region(start)), weight, bias, windows, groups)
+        z = z.transpose(-1, *range(z.ndim - 1))
+    return z if later is None else z + later
 
 
-def full_correlate(
-    dz: Any, rotated: Any, size: Ints, stride: Ints, padding: Pairs, dilation: Ints, groups: int
-) -> Any:
-    """dX by scattering: a full correlation with the rotated kernel is a transposed convolution with the kernel."""
-    weight = rotated[(..., *(slice(None, None, -1),) * len(stride))]
-    return conv_transpose(dz, weight, None, size, stride, padding, dilation, groups)
+@lru_cache(1024)
+def _windows(size: Ints, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints) -> tuple[Windows, Ints]:
+    """The windows that fit on a padded image, and where the first begins."""
+    out = tuple(
+        (m + before + after - d * (k - 1) - 1) // s + 1
+        for m, k, s, (before, after), d in zip(size, kernel, stride, padding, dilation, strict=True)
+    )
+    return Windows(kernel, out, stride, dilation), tuple(-before for before, _ in padding)
+
+
+def _of_one_dtype(x: Any, weight: Any, bias: Any) -> tuple[Any, Any, Any, Any]:
+    """x and weight in the dtype of their product; the bias, or if it makes another dtype, what is to be added later."""
+    if x.dtype != weight.dtype:
+        dtype = np.result_type(x, weight)
+        x, weight = x.astype(dtype, copy=False), weight.astype(dtype, copy=False)
+    if bias is None or np.result_type(x, bias) == x.dtype:
+        return x, weight, bias, None
+    return x, weight, None, bias.reshape(-1, *(1,) * (x.ndim - 2))
 
 
 def correlate_kernel(
     x: Any, dz: Any, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints, groups: int
 ) -> Any:
-    """dK[f,c,k] = sum_{n,p} X[n, c, s p + d k] dZ[n,f,p], as dZ times columns transposed."""
-    batch, filters, *out = dz.shape
-    view = windows(pad_spatial(x, padding), kernel, stride, dilation)
-    view = view[(slice(None), slice(None), *map(slice, out))]
-    upstream = dz.reshape(batch, groups, filters // groups, prod(out))
-    rows = x.shape[1] // groups * prod(kernel)
-    dk = np.zeros((groups, filters // groups, rows), dtype=np.result_type(x, dz))
-    for some in _chunks(batch, x.shape[1] * prod(kernel) * prod(out) * dk.itemsize):
-        columns = _columns(view[some], groups)
-        dk += np.matmul(upstream[some], columns.swapaxes(-1, -2)).sum(axis=0)
-    return dk.reshape(filters, x.shape[1] // groups, *kernel)
+    """dK[f,c,k] = sum_{n,p} X[n, c, s p + d k] dZ[n,f,p]."""
+    if x.size == 0 or dz.size == 0:
+        return NotImplemented
+    x, dz, _, _ = _of_one_dtype(x, dz, None)
+    if groups == 1 and pointwise.suits(kernel, stride, padding) and x.shape[2:] == dz.shape[2:]:
+        return pointwise.correlate_kernel(x, dz).reshape(dz.shape[1], x.shape[1], *kernel)
+    windows = Windows(kernel, dz.shape[2:], stride, dilation)
+    start = tuple(-before for before, _ in padding)
+    if groups == 1 and dz.size * x.shape[1] * prod(kernel) <= small.PRODUCTS:
+        return small.correlate_kernel(x, dz, windows, start)
+    x, dz = batch_last(x, windows.region(start)), batch_last(dz, tuple((0, m) for m in windows.out))
+    return lowering.correlate_kernel(x, dz, windows, groups)
+
+
+def full_correlate(
+    dz: Any, rotated: Any, size: Ints, stride: Ints, padding: Pairs, dilation: Ints, groups: int
+) -> Any:
+    """dX: for little as it is defined, else a transposed convolution, for which dZ need not be dilated."""
+    if groups == 1 and dz.dtype == rotated.dtype and 0 < dz.size * prod(rotated.shape[1:]) <= small.PRODUCTS:
+        return small.full_correlate(dz, rotated, None, size, stride, padding, dilation)
+    return conv_transpose(dz, _rotated(rotated), None, size, stride, padding, dilation, groups)
+
+
+def _rotated(weight: Any) -> Any:
+    return weight[(..., *(slice(None, None, -1),) * (weight.ndim - 2))]
 
 
 def conv_transpose(
     x: Any, weight: Any, bias: Any, size: Ints, stride: Ints, padding: Pairs, dilation: Ints, groups: int
 ) -> Any:
-    """Y[n, f, s i + d k - before] += sum_c X[n,c,i] K[c,f,k], as the kernel matrix transposed times X, then folded."""
-    batch, channels, *small = x.shape
-    kernel, filters = weight.shape[2:], weight.shape[1] * groups
-    matrix = weight.reshape(groups, channels // groups, weight.shape[1] * prod(kernel)).swapaxes(-1, -2)
-    dtype = np.result_type(x, weight)
-    reach = tuple(
-        s * (m - 1) + d * (k - 1) + 1 for s, m, d, k in zip(stride, small, dilation, kernel, strict=True)
-    )
-    room = tuple(max(r, before + m) for r, m, (before, _) in zip(reach, size, padding, strict=True))
-    y: Any = np.zeros((batch, filters, *room), dtype=dtype)
-    places = [(i, _reached(k, tuple(small), stride, dilation)) for i, k in enumerate(product(*map(range, kernel)))]
-    for some in _chunks(batch, filters * prod(kernel) * prod(small) * dtype.itemsize):
-        images = x[some]
-        columns = np.matmul(matrix, images.reshape(len(images), groups, channels // groups, prod(small)))
-        columns = columns.reshape(len(images), filters, prod(kernel), *small)
-        for i, place in places:
-            y[some][(..., *place)] += columns[:, :, i]
-    y = y[(..., *(slice(before, before + m) for m, (before, _) in zip(size, padding, strict=True)))]
-    return y if bias is None else y + bias.reshape(-1, *(1,) * len(size))
+    """Y[n, f, s i + d k - before] += sum_c X[n,c,i] K[c,f,k], + B[f]."""
+    if 0 in (x.size, weight.size, *size):
+        return NotImplemented
+    x, weight, bias, later = _of_one_dtype(x, weight, bias)
+    kernel = weight.shape[2:]
+    if groups == 1 and pointwise.suits(kernel, stride, padding) and x.shape[2:] == size:
+        y = pointwise.correlate(x, weight.reshape(weight.shape[:2]).T, bias)
+        return y if later is None else y + later
+    if groups == 1 and x.size * prod(weight.shape[1:]) <= small.PRODUCTS:
+        y = small.full_correlate(x, _rotated(weight), bias, size, stride, padding, dilation)
+        return y if later is None else y + later
+    y = memory.empty((weight.shape[1] * groups, *size, len(x)), x.dtype)
+    if weight.shape[1] < FEW_CHANNELS < weight.shape[0] // groups or kernel == stride:
+        folding.conv_transpose(y, x, weight, bias, stride, padding, dilation, groups)
+    else:
+        _by_phases(y, x, weight, bias, stride, padding, dilation, groups)
+    y = y.transpose(-1, *range(y.ndim - 1))
+    return y if later is None else y + later
+
+
+def _by_phases(
+    y: Any, x: Any, weight: Any, bias: Any, stride: Ints, padding: Pairs, dilation: Ints, groups: int
+) -> None:
+    """y (F, *size, N), a transposed convolution, as a correlation for each phase of the stride.
+
+    The outputs s q + r of one phase r see no other entries than those k with s i + d k - before = s q + r for some i.
+    With them, rotated by 180 degrees, x is correlated, and no zeros are put between its pixels.
+    """
+    # (C, F / groups) -> (F, C / groups): what was the input is the output now
+    kernels = weight.reshape(groups, -1, *weight.shape[1:]).swapaxes(1, 2)
+    kernels = kernels.reshape(-1, *kernels.shape[2:])
+    axes = [
+        [_phase(r, *axis) for r in range(min(axis[0], axis[-1]))]
+        for axis in zip(stride, dilation, weight.shape[2:], padding, y.shape[1:-1], strict=True)
+    ]
+    region = tuple((min(p.start for p in phases), max(p.stop for p in phases)) for phases in axes)
+    image = batch_last(x, region)
+    for phases in product(*axes):
+        place = y[(slice(None), *(p.outputs for p in phases))]
+        entries = kernels[(..., *(p.entries for p in phases))]
+        if entries.size:
+            windows = Windows(entries.shape[2:], place.shape[1:-1], (1,) * len(stride), tuple(p.apart for p in phases))
+            seen = (slice(p.start - start, p.stop - start) for p, (start, _) in zip(phases, region, strict=True))
+            lowering.correlate(place, image[(slice(None), *seen)], entries, bias, windows, groups)
+        else:
+            place[...] = 0 if bias is None else bias.reshape(-1, *(1,) * (y.ndim - 1))
+
+
+class _Phase(NamedTuple):
+    """On one axis, some outputs, the entries of the kernel that reach them, and what they see of x."""
+
+    outputs: slice
+    entries: slice  # from the last to the first
+    start: int
+    stop: int
+    apart: int  # the dilation of the entries, seen from x
+
+
+def _phase(r: int, s: int, d: int, kernel: int, pads: tuple[int, int], size: int) -> _Phase:
+    """The outputs s q + r: entry k adds to them x[q + (r + before - d k) / s], if that is an integer."""
+    outputs, step, apart = range(r, size, s), s // gcd(s, d), d // gcd(s, d)
+    first = next((k for k in range(min(step, kernel)) if (r + pads[0] - d * k) % s == 0), kernel)
+    entries = range(first, kernel, step)
+    if not entries:
+        return _Phase(slice(r, None, s), slice(0, 0), 0, 0, 1)
+    start = (r + pads[0] - d * entries[-1]) // s
+    stop = start + len(outputs) + (len(entries) - 1) * apart
+    return _Phase(slice(r, None, s), slice(entries[-1], first - 1 if first else None, -step), start, stop, apart)

@@ -1,0 +1,71 @@
+"""Transposed convolutions as products whose entries are added where the windows took them from (col2im)."""
+
+from __future__ import annotations
+
+from itertools import product
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from tinygrad_cnn.kernels.numpy_fast import lowering
+from tinygrad_cnn.kernels.numpy_fast.layout import batch_last
+from tinygrad_cnn.kernels.numpy_fast.lowering import SHARES, SMALL, cut, pitched, share
+from tinygrad_cnn.kernels.reference import Ints, Pairs
+
+
+def conv_transpose(
+    y: Any, x: Any, weight: Any, bias: Any, stride: Ints, padding: Pairs, dilation: Ints, groups: int
+) -> None:
+    """y (F, *size, N): y[f, s i + d k - before] += sum_c x[c,i] K[c,f,k], + B[f], for x (N, C, ...).
+
+    Each thread has some rows of y, and works out again the products that also reach into its neighbours' rows.
+    """
+    x = batch_last(x, tuple((0, m) for m in x.shape[2:]))
+    kernel = weight.shape[2:]
+    matrices = weight.reshape(groups, len(weight) // groups, -1).swapaxes(1, 2)  # (groups, F / groups * kernel, C)
+    is_shared = x.size * prod(weight.shape[1:]) > SMALL
+    x, y = (a.reshape(groups, -1, *a.shape[1:]) for a in (x, y))
+    bias = 0 if bias is None else bias.reshape(groups, -1, *(1,) * (y.ndim - 2))
+    (s, *_), (d, *_), ((before, _), *_), (height, *_) = stride, dilation, padding, kernel
+    inner = [
+        [_reach(k * d - before, m, p, s) for k in range(entries)]
+        for entries, m, p, s, d, (before, _) in zip(
+            kernel[1:], y.shape[3:-1], x.shape[3:-1], stride[1:], dilation[1:], padding[1:], strict=True
+        )
+    ]
+    row = matrices.shape[1] * groups * prod(x.shape[3:]) * x.itemsize
+    together = max(1, lowering.CHUNK_BYTES // row)
+
+    def fold(rows: slice) -> None:
+        size, place = rows.stop - rows.start, y[:, :, rows]
+        place[...] = bias
+        low, high = before + rows.start - d * (height - 1), before + rows.stop - 1
+        reached = range(max(-(-low // s), 0), min(high // s + 1, x.shape[2]))
+        for some in cut(len(reached), together) if reached else ():
+            first, last = reached[some.start], reached[some.stop - 1] + 1
+            pixels = x[:, :, first:last]
+            products = pitched((groups, matrices.shape[1], prod(pixels.shape[2:])), x.dtype)
+            np.matmul(matrices, pixels.reshape(groups, pixels.shape[1], -1), out=products)
+            products = products.reshape(groups, -1, *kernel, *pixels.shape[2:])
+            for k in product(*map(range, kernel)):
+                taken, to = zip(
+                    _reach(first * s + k[0] * d - before - rows.start, size, last - first, s),
+                    *(along[i] for along, i in zip(inner, k[1:], strict=True)),
+                    strict=True,
+                )
+                at = place[(slice(None), slice(None), *to)]
+                np.add(at, products[(slice(None), slice(None), *k, *taken)], out=at)
+
+    least = 2 * d * (height - 1) + 1  # or more is worked out twice than once
+    share(fold, cut(y.shape[2], max(-(-y.shape[2] // (SHARES if is_shared else 1)), least)), is_shared)
+
+
+def _reach(offset: int, size: int, count: int, step: int) -> tuple[slice, slice]:
+    """Which of `count` pixels fall on an axis if they begin at `offset` and are `step` apart, and where."""
+    first = max(-(offset // step), 0)
+    last = max(min((size - 1 - offset) // step + 1, count), first)
+    if first == last:
+        return slice(0, 0), slice(0, 0)
+    start = first * step + offset
+    return slice(first, last), slice(start, start + (last - first - 1) * step + 1, step)

@@ -16,6 +16,7 @@ def test_it_prints_what_it_gives(capsys):
 
 def test_it_says_why_onednn_is_not_used(monkeypatch):
     monkeypatch.setattr(onednn, "unavailable", lambda: "it fell off the shelf")
+    monkeypatch.delenv("TINYGRAD_CNN_KERNELS", raising=False)
     dispatch._default.cache_clear()
     try:
         found = tg.show_config("dict")

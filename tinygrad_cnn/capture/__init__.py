@@ -68,10 +68,9 @@ def compile(function: Callable[..., Any]) -> Step:
         TypeError: not a function.
 
     >>> import tinygrad_cnn as tg
-    >>> from tinygrad_cnn.capture import compile
     >>> w = tg.tensor([1.0, 2.0], requires_grad=True)
     >>> optimizer = tg.optim.SGD([w], lr=0.25)
-    >>> @compile
+    >>> @tg.compile
     ... def step(x):
     ...     optimizer.zero_grad()
     ...     loss = (w * x).sum()

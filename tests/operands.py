@@ -84,6 +84,7 @@ def layouts(array):
     frozen.flags.writeable = False
     return {
         "channels last": np.moveaxis(np.ascontiguousarray(np.moveaxis(array, 1, -1)), -1, 1),
+        "batch last": np.moveaxis(np.moveaxis(array, 0, -1).copy(), -1, 0),
         "Fortran": np.asfortranarray(array),
         "every second": room[..., ::2],
         "backwards": array[..., ::-1].copy()[..., ::-1],

@@ -84,7 +84,7 @@ def test_values_and_gradients(shape, layout, dtype, mean, tolerance):
 
 
 @shapes
-@pytest.mark.parametrize("layout", ["plain", "channels last"])
+@pytest.mark.parametrize("layout", ["plain", "channels last", "batch last"])
 def test_without_weight_or_bias(shape, layout):
     x, weight, bias, dz = operands(shape, np.float64)
     x, axis = arranged(x, layout), axes(shape)
@@ -104,8 +104,9 @@ def test_a_gradient_that_is_broadcast():
     np.testing.assert_allclose(numpy_fast.normalize_gradient(dz, x, weight, found, (0, 2, 3)), expected, atol=1e-12)
 
 
-def test_channels_last_memory_stays_so():
-    x = layouts(normals((2, 3, 4, 4), 1, np.float32))["channels last"]
+@pytest.mark.parametrize("order", ["channels last", "batch last"])
+def test_the_order_of_memory_stays(order):
+    x = layouts(normals((2, 3, 4, 4), 1, np.float32))[order]
     z, found = numpy_fast.normalize(x, None, None, (0, 2, 3), 0.1)
     assert z.strides == numpy_fast.normalize_gradient(z, x, None, found, (0, 2, 3)).strides == x.strides
 
@@ -121,7 +122,7 @@ def test_everything_else_is_left_to_the_definition(shape, axis, dtype):
     assert numpy_fast.normalize(np.zeros((4, 3, 5, 6), np.float32), weight, None, (0, 2, 3), 0.1) is NotImplemented
 
 
-@pytest.mark.parametrize("layout", ["plain", "channels last"])
+@pytest.mark.parametrize("layout", ["plain", "channels last", "batch last"])
 def test_nan_and_infinity_spoil_their_channel_alone(layout):
     x = normals((4, 3, 5, 6), 1)
     x[1, 0, 2, 2], x[2, 1, 0, 0] = np.nan, np.inf

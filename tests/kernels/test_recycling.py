@@ -99,6 +99,11 @@ def test_the_layout_is_told():
     assert not memory.is_channels_last(last[:, :, ::2])
     assert not memory.is_channels_last(np.zeros((2, 3)))
     assert not memory.is_channels_last(np.zeros((2, 1, 4, 5)))  # one channel lies both ways
+    batch = np.moveaxis(np.zeros((3, 4, 5, 2)), -1, 0)
+    assert memory.is_batch_last(batch)
+    assert memory.is_batch_last(np.zeros((3, 2)).T[:, :, None, None])
+    assert not memory.is_batch_last(batch[:, ::2])
+    assert not any(map(memory.is_batch_last, (x, last, np.zeros((3, 2)).T, np.zeros((1, 3, 4, 5)))))
 
 
 def test_what_was_long_not_asked_for_is_given_back(monkeypatch):

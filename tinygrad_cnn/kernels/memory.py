@@ -106,6 +106,11 @@ def is_channels_last(x: Any) -> bool:
     return x.ndim > 2 and not x.flags.c_contiguous and x.transpose(channels_last(x.ndim)).flags.c_contiguous
 
 
+def is_batch_last(x: Any) -> bool:
+    """Whether x (N, C, ...) lies in memory as (C, ..., N) without gaps, and not also as (N, C, ...)."""
+    return x.ndim > 2 and not x.flags.c_contiguous and x.transpose(*range(1, x.ndim), 0).flags.c_contiguous
+
+
 def release() -> int:
     """Give all memory that nobody uses back to the system; returns the number of bytes.
 

@@ -23,6 +23,8 @@ def avg_pool(x: Any, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints,
     """As the definition; float16, whose sums need more digits, is left to it."""
     if x.dtype.itemsize < 4:
         return NotImplemented
+    if memory.is_batch_last(x):  # channels and samples are alike
+        return avg_pool(x.swapaxes(0, 1), kernel, stride, padding, dilation, counted).swapaxes(0, 1)
     axes = _axes(x.shape[2:], kernel, stride, padding, dilation)
     order = memory.channels_last(x.ndim) if memory.is_channels_last(x) else None
     z = memory.empty((*x.shape[:2], *(windows for _, windows, _, _ in axes)), x.dtype, order)
@@ -54,6 +56,8 @@ def scatter_shares(
     """As the definition; where windows tile the image, elements are written, not added."""
     if dz.dtype.itemsize < 4:
         return NotImplemented
+    if memory.is_batch_last(dz):
+        return scatter_shares(dz.swapaxes(0, 1), size, kernel, stride, padding, dilation, counted).swapaxes(0, 1)
     axes = _axes(size, kernel, stride, padding, dilation)
     order = memory.channels_last(dz.ndim) if memory.is_channels_last(dz) else None
     dx = memory.empty((*dz.shape[:2], *size), dz.dtype, order)

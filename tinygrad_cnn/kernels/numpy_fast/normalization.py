@@ -93,6 +93,8 @@ def _channels(x: Any, axis: Axes, weight: Any, bias: Any) -> _Planes | _Pixels |
             return None
     if memory.is_channels_last(x):
         return _Pixels(x)
+    if memory.is_batch_last(x):
+        return _Rows(x)
     return _Planes(x) if x.flags.c_contiguous else None
 
 
@@ -127,6 +129,30 @@ class _Planes:
         x, y = rows.reshape(shape), others.reshape(shape)
         starts = range(0, self.pixels, sums.MOST)
         parts = [np.vecdot(x[..., i : i + sums.MOST], y[..., i : i + sums.MOST]).sum(axis=0) for i in starts]
+        return np.sum(parts, axis=0)
+
+
+class _Rows(_Planes):
+    """Channels outermost, (C, rows, ..., N) in memory: a row is one of the images, of all samples."""
+
+    def __init__(self, x: Any) -> None:
+        super().__init__(x)
+        _, _, height, *_ = x.shape
+        self.shape = height, self.channels, len(x) * self.pixels // height
+        self.size = height, prod(self.shape[1:])
+
+    def rows(self, x: Any) -> Any:
+        return x.transpose(*range(1, x.ndim), 0).swapaxes(0, 1).reshape(self.shape)
+
+    def row(self, each: Any) -> Any:
+        return each[:, None]
+
+    def sum(self, rows: Any) -> Any:
+        return self.sum_of_products(rows, ones(rows.shape[-1], rows))
+
+    def sum_of_products(self, rows: Any, others: Any) -> Any:
+        starts = range(0, rows.shape[-1], sums.MOST)
+        parts = [np.vecdot(rows[..., i : i + sums.MOST], others[..., i : i + sums.MOST]).sum(axis=0) for i in starts]
         return np.sum(parts, axis=0)
 
 

@@ -21,6 +21,9 @@ _BITS = {2: np.uint16, 4: np.uint32, 8: np.uint64}
 
 def max_pool(x: Any, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints) -> tuple[Any, Any]:
     """Z[n,c,p] = max_k X[n, c, s p + d k] and its first winner, without a border around X."""
+    if memory.is_batch_last(x):  # channels and samples are alike
+        z, winners = max_pool(x.swapaxes(0, 1), kernel, stride, padding, dilation)
+        return z.swapaxes(0, 1), winners.swapaxes(0, 1)
     out = tuple(
         (m + sum(pads) - d * (k - 1) - 1) // s + 1
         for m, k, s, pads, d in zip(x.shape[2:], kernel, stride, padding, dilation, strict=True)
@@ -58,6 +61,9 @@ def scatter_winners(
     bits = _BITS.get(dz.itemsize)
     if bits is None:
         return NotImplemented
+    if memory.is_batch_last(winners):  # channels and samples are alike
+        dz, winners = dz.swapaxes(0, 1), winners.swapaxes(0, 1)
+        return scatter_winners(dz, winners, kernel, size, stride, padding, dilation).swapaxes(0, 1)
     shape, out = (*dz.shape[:2], *size), dz.shape[2:]
     is_apart = all(s >= d * (k - 1) + 1 for k, s, d in zip(kernel, stride, dilation, strict=True))
     is_covered = is_apart and all(

@@ -9,16 +9,20 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
+from tinygrad_cnn.kernels import threads
 from tinygrad_cnn.kernels.numpy_fast.lowering import Windows
 from tinygrad_cnn.kernels.reference import Ints, Pairs
 
-PRODUCTS = 1 << 17
-"""So many products of two numbers are done sooner than parts are chosen for the cache. BLAS uses one thread."""
+PRODUCTS = 1 << 20
+"""So many products of two numbers are done sooner than parts are chosen for the cache."""
+
+_OF_ONE_THREAD = 1 << 18
+"""BLAS itself takes one thread for so many products."""
 
 
 def correlate(x: Any, weight: Any, bias: Any, windows: Windows, start: Ints) -> Any:
     """Z[n,f,p] = sum_{c,k} X[n, c, s p + d k + start] K[f, c, k] + B[f]."""
-    z = weight.reshape(len(weight), -1).dot(_columns(x, windows, start))
+    z = _dot(weight.reshape(len(weight), -1), _columns(x, windows, start))
     if bias is not None:
         z += bias[:, None]
     z = z.reshape(-1, *windows.out, len(x))
@@ -28,7 +32,14 @@ def correlate(x: Any, weight: Any, bias: Any, windows: Windows, start: Ints) -> 
 def correlate_kernel(x: Any, dz: Any, windows: Windows, start: Ints) -> Any:
     """dK[f,c,k] = sum_{n,p} X[n, c, s p + d k + start] dZ[n,f,p]."""
     upstream = dz.transpose(*range(1, dz.ndim), 0).reshape(dz.shape[1], -1)
-    return upstream.dot(_columns(x, windows, start).T).reshape(-1, x.shape[1], *windows.kernel)
+    return _dot(upstream, _columns(x, windows, start).T).reshape(-1, x.shape[1], *windows.kernel)
+
+
+def _dot(a: Any, b: Any) -> Any:
+    if a.size * b.shape[1] <= _OF_ONE_THREAD:
+        return a.dot(b)
+    with threads.one_blas_thread():
+        return a.dot(b)
 
 
 def full_correlate(

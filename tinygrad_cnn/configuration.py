@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn import backend
-from tinygrad_cnn.kernels import dispatch, memory, onednn, threads
+from tinygrad_cnn.kernels import blas, dispatch, memory, onednn, threads
 
 
 def show_config(mode: str = "stdout") -> dict[str, Any] | None:
@@ -29,7 +29,7 @@ def show_config(mode: str = "stdout") -> dict[str, Any] | None:
     found = {
         "tinygrad_cnn": _version(),
         "Python": platform.python_version(),
-        "NumPy": f"{np.__version__}{_blas()}",
+        "NumPy": f"{np.__version__}{_products()}",
         "kernels": _kernels(),
         "oneDNN": _onednn(),
         "threads": str(threads.get_num_threads()),
@@ -50,9 +50,10 @@ def _version() -> str:
     return __version__
 
 
-def _blas() -> str:
-    blas = np.show_config(mode="dicts").get("Build Dependencies", {}).get("blas", {})
-    return f" with {blas['name']} {blas.get('version', '')}".rstrip() if "name" in blas else ""
+def _products() -> str:
+    found = np.show_config(mode="dicts").get("Build Dependencies", {}).get("blas", {})
+    text = f" with {found['name']} {found.get('version', '')}".rstrip() if "name" in found else ""
+    return f"{text}, kernels for {core}" if (core := blas.core()) else text
 
 
 def _kernels() -> str:

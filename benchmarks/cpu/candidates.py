@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -44,6 +45,10 @@ CANDIDATES = {
 OURS = [name for name, candidate in CANDIDATES.items() if candidate.kernels]
 
 
+TUNING = ("OPENBLAS_", "MKL_", "OMP_", "GOMP_", "KMP_", "ONEDNN_", "DNNL_", "NPY_")
+"""Variables that choose kernels and threads begin with these."""
+
+
 def installed(name: str) -> str | None:
     """The version of a candidate's package, or None where there is none."""
     package = CANDIDATES[name].package
@@ -60,12 +65,12 @@ def versions() -> dict[str, str]:
 
 
 def environment(name: str, threads: int) -> dict[str, str]:
-    """What a process of this candidate has in its environment."""
+    """What a process of this candidate has in its environment: this one's, but nothing that tunes the libraries."""
     count = str(threads)
-    names = ("OMP", "MKL", "OPENBLAS", "VECLIB", "NUMEXPR")
     kernels = CANDIDATES[name].kernels
     return {
-        **{f"{name}_NUM_THREADS": count for name in names},
+        **{key: value for key, value in os.environ.items() if not key.startswith(TUNING)},
+        **{f"{library}_NUM_THREADS": count for library in ("OMP", "MKL", "OPENBLAS", "VECLIB", "NUMEXPR")},
         "JAX_PLATFORMS": "cpu",
         **({"TINYGRAD_CNN_KERNELS": kernels} if kernels else {}),
     }

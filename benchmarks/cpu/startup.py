@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from functools import partial
@@ -63,5 +62,4 @@ def _first_step(name: str, threads: int) -> float:
 
 def _output(code: str, name: str, threads: int) -> str:
     command = [sys.executable, "-c", code]
-    variables = os.environ | environment(name, threads)
-    return subprocess.run(command, env=variables, capture_output=True, text=True, check=True).stdout
+    return subprocess.run(command, env=environment(name, threads), capture_output=True, text=True, check=True).stdout

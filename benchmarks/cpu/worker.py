@@ -69,6 +69,7 @@ class Worker:
 @contextmanager
 def _variables(wanted: dict[str, str]) -> Iterator[None]:
     before = dict(os.environ)
+    os.environ.clear()
     os.environ.update(wanted)
     try:
         yield

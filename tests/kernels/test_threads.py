@@ -85,23 +85,6 @@ def test_no_number_of_threads(wrong):
         tg.set_num_threads(wrong)
 
 
-def test_the_blas_of_numpy_is_held_to_one_thread_and_let_go():
-    blas = threads._blas()
-    if blas is None:
-        pytest.skip("NumPy brings another BLAS than OpenBLAS")
-    _, get = blas
-    before = get()
-    with threads.one_blas_thread():
-        assert get() == 1
-        with threads.one_blas_thread():
-            assert get() == 1
-        assert get() == 1
-    assert get() == before
-    with pytest.raises(KeyError), threads.one_blas_thread():
-        raise KeyError
-    assert get() == before
-
-
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_child_process_has_threads_of_its_own():

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.backend import ones, shape_of
-from tinygrad_cnn.kernels import blocks, threads
+from tinygrad_cnn.kernels import blas, blocks
 
 Axes = tuple[int, ...]
 
@@ -37,7 +37,7 @@ def sum(x: Any, axis: Axes, keepdims: bool = False) -> Any:
 
 def of_rows(matrix: Any) -> Any:
     """The sum of the rows of a matrix."""
-    with threads.one_blas_thread():
+    with blas.one_thread():
         if len(matrix) <= MOST:
             return ones(len(matrix), matrix).dot(matrix)
         parts = [matrix[i : i + MOST] for i in range(0, len(matrix), MOST)]
@@ -65,7 +65,7 @@ def _sum_by_products(x: Any, axis: Axes) -> Any:
         length = columns if columns <= MOST else gcd(columns, MOST)
         if length < 4:  # for so few a product is no gain
             return None
-        with threads.one_blas_thread():
+        with blas.one_thread():
             total = total.reshape(-1, length).dot(ones(length, x))
         if length < columns:
             total = total.reshape(-1, columns // length).sum(axis=1)
@@ -81,5 +81,5 @@ def _of_matrices(x: Any) -> Any:
     """The sum of the rows of each of several matrices."""
     if x.shape[1] > MOST:
         return np.stack([of_rows(matrix) for matrix in x])
-    with threads.one_blas_thread():
+    with blas.one_thread():
         return np.matmul(ones(x.shape[1], x), x)

@@ -7,19 +7,17 @@ fight with this one for the cores.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from contextvars import copy_context
-from functools import cache
-from pathlib import Path
 from time import perf_counter
 from typing import Any
 
 import numpy as np
+
+from tinygrad_cnn.kernels import blas
 
 
 def _available() -> int:
@@ -100,7 +98,7 @@ def run(function: Callable[[Any], object], jobs: Sequence[Any]) -> None:
         finally:
             _local.is_inside = False
 
-    with one_blas_thread():
+    with blas.one_thread():
         # In the caller's context: NumPy keeps there which floating-point errors it warns of.
         others = [_pool().submit(copy_context().run, work) for _ in range(workers - 1)]
         try:
@@ -122,57 +120,9 @@ def _pool() -> ThreadPoolExecutor:
 
 def _after_fork() -> None:
     """The threads of a parent process are not there in its child."""
-    global _executor, _lock, _limited
-    _executor, _lock, _limited = None, threading.Lock(), 0
+    global _executor, _lock
+    _executor, _lock = None, threading.Lock()
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
-
-
-# NumPy's BLAS
-
-
-@cache
-def _blas() -> tuple[Callable[[int], object], Callable[[], int]] | None:
-    """How to set and get the number of threads of the OpenBLAS that NumPy brings; None where it brings another BLAS."""
-    folders = (Path(np.__file__).parent.parent / "numpy.libs", Path(np.__file__).parent / ".dylibs")
-    for path in (path for folder in folders for path in folder.glob("*openblas*")):
-        try:
-            library = ctypes.CDLL(str(path))
-        except OSError:
-            continue
-        for prefix, suffix in (("scipy_", "64_"), ("", "64_"), ("scipy_", ""), ("", "")):
-            setter = getattr(library, f"{prefix}openblas_set_num_threads{suffix}", None)
-            getter = getattr(library, f"{prefix}openblas_get_num_threads{suffix}", None)
-            if setter is not None and getter is not None:
-                setter.argtypes, setter.restype, getter.restype = [ctypes.c_int], None, ctypes.c_int
-                return setter, getter
-    return None
-
-
-_limited = 0
-_before = 1
-
-
-@contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """Inside, NumPy's BLAS uses one thread; afterwards as many as before, once nobody else is inside."""
-    global _limited, _before
-    blas = _blas()
-    if blas is None:
-        yield
-        return
-    setter, getter = blas
-    with _lock:
-        if _limited == 0:
-            _before = getter()
-            setter(1)
-        _limited += 1
-    try:
-        yield
-    finally:
-        with _lock:
-            _limited -= 1
-            if _limited == 0:
-                setter(_before)

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from tinygrad_cnn.kernels import memory, threads
+from tinygrad_cnn.kernels import blas, memory, threads
 from tinygrad_cnn.kernels.reference import Ints, Pairs
 
 CHUNK_BYTES = 3 << 20
@@ -198,7 +198,7 @@ def pitched(shape: Ints, dtype: Any) -> Any:
 
 def share(work: Callable[[Any], None], pieces: Sequence[Any], is_shared: bool = True) -> None:
     """All the pieces, on several threads if there is much to do. BLAS uses one, since its threads fight with ours."""
-    with threads.one_blas_thread():
+    with blas.one_thread():
         if is_shared:
             threads.run(work, pieces)
         else:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.backend import ones
-from tinygrad_cnn.kernels import blocks, memory, sums, threads
+from tinygrad_cnn.kernels import blas, blocks, memory, sums
 from tinygrad_cnn.kernels.normalization import Axes, Statistics, count_of, is_constant, reciprocal_root
 
 LONG = 1024
@@ -121,7 +121,7 @@ class _Planes:
     def sum(self, rows: Any) -> Any:
         if self.pixels > sums.MOST:
             return sums.sum(rows.reshape(len(rows), self.channels, self.pixels), (0, 2))
-        with threads.one_blas_thread():
+        with blas.one_thread():
             return rows.reshape(-1, self.pixels).dot(ones(self.pixels, rows)).reshape(len(rows), -1).sum(axis=0)
 
     def sum_of_products(self, rows: Any, others: Any) -> Any:

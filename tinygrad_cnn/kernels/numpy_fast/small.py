@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from tinygrad_cnn.kernels import threads
+from tinygrad_cnn.kernels import blas
 from tinygrad_cnn.kernels.numpy_fast.lowering import Windows
 from tinygrad_cnn.kernels.reference import Ints, Pairs
 
@@ -38,7 +38,7 @@ def correlate_kernel(x: Any, dz: Any, windows: Windows, start: Ints) -> Any:
 def _dot(a: Any, b: Any) -> Any:
     if a.size * b.shape[1] <= _OF_ONE_THREAD:
         return a.dot(b)
-    with threads.one_blas_thread():
+    with blas.one_thread():
         return a.dot(b)
 
 

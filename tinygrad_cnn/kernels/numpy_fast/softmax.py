@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.backend import ones
-from tinygrad_cnn.kernels import blocks, memory, threads
+from tinygrad_cnn.kernels import blas, blocks, memory
 
 
 def cross_entropy_of_labels(x: Any, labels: Any) -> Any:
@@ -23,7 +23,7 @@ def cross_entropy_of_labels(x: Any, labels: Any) -> Any:
         np.subtract(x[i], x[i].max(axis=1, keepdims=True), out=e)
         shifted = e[at]
         np.exp(e, out=e)
-        with threads.one_blas_thread():
+        with blas.one_thread():
             total = e.dot(ones(classes, x))
         np.subtract(np.log(total), shifted, out=losses[i])
         np.multiply(e, (1 / total)[:, None], out=e)

@@ -132,12 +132,32 @@ def test_what_is_not_finite_goes_through():
     assert_equal(onednn.correlate(x, weight, None, *options), reference.correlate(x, weight, None, *options))
 
 
-@by_name([case for case in LAYERS if case.n == 2 and case.x[1] > 3])
+@by_name([case for case in LAYERS if case.n == 2 and case.x[1] > 3 and not case.name.endswith("1x1")])
 def test_results_are_channels_last(case):
     for name, arguments in convolution_calls(case, integers, np.float32):
         z = getattr(onednn, name)(*arguments)
         if name != "correlate_kernel" and z.shape[1] > convolution.COLOURS:
             assert memory.is_channels_last(z) or z.shape[2:] == (1, 1)
+
+
+@pytest.mark.parametrize("size", [(5,), (4, 7), (2, 3, 4)])
+@pytest.mark.parametrize("axes", ["first", "last", "mixed"])
+@pytest.mark.parametrize(("n", "channels", "filters"), [(3, 5, 2), (1, 1, 4), (2, 40, 3), (2, 20, 70)])
+def test_kernels_of_one_pixel_are_products(size, axes, n, channels, filters):
+    x, dz = integers((n, channels, *size), 1, np.float32), integers((n, filters, *size), 2, np.float32)
+    weight = integers((filters, channels, *(1,) * len(size)), 3, np.float32)
+    if axes != "first":
+        x = np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
+    if axes == "last":
+        dz = np.moveaxis(np.ascontiguousarray(np.moveaxis(dz, 1, -1)), -1, 1)
+    ones = (1,) * len(size)
+    options = ones, ((0, 0),) * len(size), ones, 1
+    for kernels in (weight, np.asfortranarray(weight)):
+        check("correlate", (x, kernels, None, *options))
+        check("correlate", (x, kernels, integers((filters,), 4, np.float32), *options))
+        check("full_correlate", (dz, kernels, size, *options))
+        check("conv_transpose", (dz, kernels, integers((channels,), 4, np.float32), size, *options))
+    check("correlate_kernel", (x, dz, ones, *options))
 
 
 def test_layers_in_channels_last_need_no_reorder_but_of_the_weights():

@@ -13,7 +13,7 @@ import pytest
 
 import tinygrad_cnn as tg
 from tests.operands import assert_equal, integers
-from tinygrad_cnn.kernels import onednn, reference
+from tinygrad_cnn.kernels import onednn, reference, threads
 from tinygrad_cnn.kernels.onednn import descriptors, library
 from tinygrad_cnn.kernels.onednn.library import Library, UnusableError
 
@@ -342,3 +342,15 @@ def test_description():
     assert "avx" in found.instructions
     assert found.threads >= 1
     assert_equal(np.array(onednn.get_precision()), np.array("float32"))
+
+
+@needs_onednn
+def test_small_arrays_stay_on_the_calling_thread():
+    if library.num_threads() < 2:
+        pytest.skip("needs two threads")
+    weight = np.ones((2, 3, 3, 3), np.float32)
+    threads.openmp.last_used = before = -1.0
+    onednn.correlate(np.ones((1, 3, 8, 8), np.float32), weight, None, *OPTIONS)
+    assert (threads.openmp.last_used, library.num_threads()) == (before, threads.get_num_threads())
+    onednn.correlate(np.ones((16, 3, 32, 32), np.float32), weight, None, *OPTIONS)
+    assert threads.openmp.last_used > before

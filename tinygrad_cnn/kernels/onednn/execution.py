@@ -28,6 +28,9 @@ too. A kernel checks nothing: arrays of another layout than it was built for giv
 
 A kernel may be called from several Python threads at once: each call takes a set of memory objects of its own. Scratch
 memory and reordered arrays live in recycled memory during the call; nothing that was computed is used again.
+
+One whose arrays are small runs on the calling thread alone: to share a primitive among threads takes a microsecond, and
+wakes threads that then wait for more and keep the cores.
 """
 
 from __future__ import annotations
@@ -49,6 +52,7 @@ from tinygrad_cnn.kernels.threads import openmp
 
 CACHED = 512  # kernels of one builder
 SMALL = memory.SMALL_BYTES  # bytes of scratch memory that a kernel keeps rather than ask for them in every call
+ALONE = 1 << 14  # bytes of a kernel's arrays, below which it runs on one thread
 ALIGNMENT = memory.ALIGNMENT
 _IMPLEMENTATION, _ARGUMENT, _SCRATCHPAD = 8, 255, 136  # dnnl_query_t
 
@@ -97,7 +101,13 @@ def cached(build: Callable[Arguments, Made]) -> Callable[Arguments, Made | None]
     @lru_cache(CACHED)
     def made(threads: int, in_bfloat16: bool, *arguments: Any) -> Made | None:
         try:
-            return build(*arguments)  # type: ignore[call-arg]
+            found = build(*arguments)  # type: ignore[call-arg]
+            kernel = getattr(found, "kernel", found)
+            if threads > 1 and isinstance(kernel, Kernel) and kernel.size < ALONE:
+                with library.one_thread():
+                    found = build(*arguments)  # type: ignore[call-arg]
+                getattr(found, "kernel", found).threads = threads
+            return found
         except UnsupportedError:
             return None
 
@@ -198,17 +208,26 @@ class Kernel:
         descriptor: of the primitive.
         arguments: for each array of a call: which argument it is, its descriptor, and True for a result (which
             matters where the primitive lays it out in another way).
+
+    Attributes:
+        size: the bytes of the arrays.
+        threads: how many threads oneDNN has outside of the kernel, where the kernel itself was made for one; else 0.
     """
 
-    __slots__ = ("_execute", "_free", "_set", "_stream", "descriptor", "offsets", "owned", "places", "room", "steps")
+    __slots__ = (
+        "_execute", "_free", "_limit", "_set", "_stream", "descriptor", "offsets", "owned", "places", "room", "size",
+        "steps", "threads",
+    )  # fmt: skip
 
     def __init__(self, descriptor: Handle, *arguments: tuple[Any, ...]) -> None:
         functions = library.load()
         self._execute, self._stream = functions.primitive_execute, functions.stream
-        self._set = functions.quick.memory_set_data_handle
+        self._set, self._limit = functions.quick.memory_set_data_handle, functions.set_max_threads
         self._free: list[_Space] = []
         self.descriptor = descriptor
         self.owned = [argument[1] for argument in arguments]
+        self.size = sum(functions.quick.memory_desc_get_size(given) for given in self.owned)
+        self.threads = 0
         self.places: list[Any] = list(self.owned)  # descriptors: of the arrays, then of what the kernel keeps in `room`
         self.offsets: list[int] = []
         self.room = 0
@@ -278,9 +297,16 @@ class Kernel:
         if self.room > SMALL:
             room = memory.empty((self.room,), np.uint8)
             space.put_into(room)
-        for primitive, count, arguments in space.steps:
-            status = self._execute(primitive, self._stream, count, arguments)
-            if status:
-                raise RuntimeError(f"oneDNN could not run a primitive (status {status})")
+        if self.threads:
+            self._limit(1)
+        try:
+            for primitive, count, arguments in space.steps:
+                status = self._execute(primitive, self._stream, count, arguments)
+                if status:
+                    raise RuntimeError(f"oneDNN could not run a primitive (status {status})")
+        finally:
+            if self.threads:
+                self._limit(self.threads)
+            else:
+                openmp.last_used = perf_counter()
         self._free.append(space)
-        openmp.last_used = perf_counter()

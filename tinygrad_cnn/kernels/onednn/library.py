@@ -18,7 +18,7 @@ import platform
 import site
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from ctypes import POINTER, byref, c_char_p, c_float, c_int, c_int64, c_size_t, c_uint, c_void_p
 from functools import cache
 from importlib import metadata
@@ -181,6 +181,18 @@ def num_threads() -> int:
         library.set_max_threads(threads.get_num_threads())
         count = library.get_max_threads()
     return count
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Inside, oneDNN uses one thread for the calling thread."""
+    library = load()
+    count = library.get_max_threads()
+    library.set_max_threads(1)
+    try:
+        yield
+    finally:
+        library.set_max_threads(count)
 
 
 @cache

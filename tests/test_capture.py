@@ -342,6 +342,22 @@ def test_variables_that_the_step_names_are_seen():
     assert step.why == []
 
 
+def test_an_equal_tensor_is_another():
+    w = first = tg.tensor(2.0, requires_grad=True)
+
+    @compile
+    def step(x):
+        w.grad = None
+        (w * x).backward()
+
+    for _ in range(3):
+        step(tg.tensor(3.0))
+    first.grad, w = None, tg.tensor(2.0, requires_grad=True)
+    step(tg.tensor(3.0))
+    assert (first.grad, w.grad.item()) == (None, 3.0)
+    assert step.why == []
+
+
 def test_kinds_of_arguments():
     @compile
     def step(batch, factor, *, names=("a",), bias=None):

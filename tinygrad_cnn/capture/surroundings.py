@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from types import CodeType, FunctionType, MethodType
+from operator import attrgetter, itemgetter
+from types import CellType, CodeType, FunctionType, MethodType
 from typing import Any
 
+from tinygrad_cnn import engine
 from tinygrad_cnn.nn.module import Module
 from tinygrad_cnn.optim import Optimizer
 from tinygrad_cnn.tensor import Tensor
@@ -26,7 +28,11 @@ class Surroundings:
 
     def __init__(self, function: Any, arguments: Sequence[Any] = ()) -> None:
         self._seen: dict[int, Any] = {}
-        self._watched: list[tuple[Callable[[], Any], Any]] = []
+        self._containers: list[Any] = []  # lists and dicts as they are, and
+        self._contents: list[Any] = []  # what was in them
+        self._cells: list[CellType] = []  # the variables around functions, and
+        self._values: list[Any] = []  # what they were
+        self._globals: list[tuple[Callable[[Any], Any], dict[str, Any], Any]] = []
         self.tensors: list[Any] = []
         self._reach(function, DEPTH)
         for x in arguments:
@@ -35,10 +41,17 @@ class Surroundings:
 
     def is_unchanged(self) -> bool:
         """Whether everything is what it was: the same objects, or equal numbers."""
+        mode = engine._mode
+        mode.recorder = _INCOMPARABLE
         try:
-            return all(now() == then for now, then in self._watched)
-        except Exception:  # two tensors or arrays, which are not simply equal or not, so they are not the same either
+            for named, space, found in self._globals:
+                if named(space) != found:
+                    return False
+            return self._containers == self._contents and list(map(_content, self._cells)) == self._values
+        except Exception:  # another tensor or array than before, or a variable that is gone
             return False
+        finally:
+            mode.recorder = None
 
     def _reach(self, x: Any, depth: int) -> None:
         if id(x) in self._seen or depth < 0:
@@ -54,7 +67,8 @@ class Surroundings:
         elif isinstance(x, Module):
             self._object(x, depth)
         elif isinstance(x, dict | list) and len(x) <= ITEM_COUNT:
-            self._watched.append((lambda: x, x.copy()))
+            self._containers.append(x)
+            self._contents.append(x.copy())
             for item in list(x.values() if isinstance(x, dict) else x):
                 self._reach(item, depth - 1)
         elif isinstance(x, tuple) and len(x) <= ITEM_COUNT:
@@ -74,21 +88,33 @@ class Surroundings:
     def _function(self, x: FunctionType, depth: int) -> None:
         if x.__module__ is not None and x.__module__.split(".")[0] == "tinygrad_cnn":
             return
-        cells = x.__closure__ or ()
-        names = [name for name in sorted(set(_names(x.__code__))) if name in x.__globals__]
-        space = x.__globals__
-
-        def now() -> list[Any]:
-            return [cell.cell_contents for cell in cells] + [space.get(name) for name in names]
-
+        cells, space = x.__closure__ or (), x.__globals__
+        names = [name for name in sorted(set(_names(x.__code__))) if name in space]
         try:
-            found = now()
+            values = [cell.cell_contents for cell in cells]
         except ValueError:  # a variable that is not there yet
             return
-        if found:
-            self._watched.append((now, found))
-        for item in (*found, *(x.__defaults__ or ())):
+        self._cells += cells
+        self._values += values
+        if names:
+            named = itemgetter(*names, names[0])  # one more, for with a single name it gives no tuple to compare
+            self._globals.append((named, space, named(space)))
+            values += [space[name] for name in names]
+        for item in (*values, *(x.__defaults__ or ())):
             self._reach(item, depth - 1)
+
+
+_content = attrgetter("cell_contents")
+
+
+class _Incomparable:
+    """A recorder under which to compare tensors is an error, so that none but the very same is what it was."""
+
+    def call(self, function: Any, *_: Any) -> Any:
+        raise TypeError(f"{function} is called")
+
+
+_INCOMPARABLE = _Incomparable()
 
 
 def _names(code: CodeType) -> Iterator[str]:

@@ -500,8 +500,8 @@ def primitive(
 def _call_of(definition: Primitive) -> Callable[..., Any]:
     """The function that applies a primitive.
 
-    Where graphs are small, time is spent between the arithmetic: for primitives without options `apply` is written out
-    for the common case that all operands are tensors with nodes (or, as in a backward rule, plain arrays).
+    Where graphs are small, time is spent between the arithmetic: `apply` is written out for plain arrays, as backward
+    rules have them, and for primitives without options for tensors that all have nodes.
     """
     apply, forward, auxiliary = definition.apply, definition.forward, bool(definition.auxiliary)
     names, count = definition.operand_names, len(definition.operand_names)
@@ -511,7 +511,15 @@ def _call_of(definition: Primitive) -> Callable[..., Any]:
     def call_by_name(*operands: Any, **options: Any) -> Any:
         while len(operands) < count and names[len(operands)] in options:  # an operand given by name
             operands += (options.pop(names[len(operands)]),)
-        return apply(operands, options)
+        for x in operands:
+            if type(x) is not _ndarray:
+                return apply(operands, options)
+        try:
+            z = forward(*operands, **options)
+        except (TypeError, ValueError) as error:
+            name_operation(definition.name, [*operands], error)
+            raise
+        return z[0] if auxiliary else z
 
     if definition.option_names:
         return call_by_name

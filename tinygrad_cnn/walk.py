@@ -379,6 +379,10 @@ def _seed(variable: Variable, gradient: Any, create_graph: bool, operation: str,
     array = variable._array
     if gradient is None and type(array) in SCALARS and not create_graph:
         return type(array)(1)
+    if isinstance(gradient, Variable) and not create_graph:
+        seed = gradient._array
+        if type(seed) is type(array) is ndarray and seed.shape == array.shape and seed.dtype is array.dtype:
+            return seed
     shape = backend.shape_of(array)
     if gradient is None:
         if getattr(array, "size", 1) != 1:

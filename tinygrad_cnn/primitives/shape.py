@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -306,7 +307,12 @@ def stack(tensors: Any, axis: int = 0) -> Any:
 
 @primitive(x=lambda dz, axis: _flip(dz, axis=axis))
 def _flip(x: Any, *, axis: tuple[int, ...]) -> Any:
-    return x[tuple(slice(None, None, -1) if i in axis else slice(None) for i in range(x.ndim))]
+    return x[_reversal(axis, x.ndim)]
+
+
+@cache
+def _reversal(axis: tuple[int, ...], ndim: int) -> tuple[slice, ...]:
+    return tuple([slice(None, None, -1) if i in axis else slice(None) for i in range(ndim)])
 
 
 def flip(x: Any, axis: Any = None) -> Any:

@@ -17,15 +17,13 @@ import numpy as np
 
 from tinygrad_cnn import backend
 from tinygrad_cnn.engine import observed
-from tinygrad_cnn.kernels import blocks, memory, threads
+from tinygrad_cnn.kernels import blas, blocks, memory, threads, vectors
 from tinygrad_cnn.tensor import Tensor
 
 Group = dict[str, Any]
 
-LARGE = 1 << 15
-"""From so many numbers on, a parameter is updated piece by piece, so that the pieces stay in the processor's cache."""
-
-PIECE = 1 << 17
+LARGE = 1 << 13
+"""From so many numbers on, a parameter is updated in place where nobody else holds it, piece by piece."""
 
 
 class Optimizer(ABC):
@@ -44,6 +42,7 @@ class Optimizer(ABC):
     """
 
     state_names: ClassVar[tuple[str, ...]] = ()
+    _piece: ClassVar[int] = 1 << 17  # numbers that stay in the processor's cache while they are gone over several times
 
     def __init__(self, parameters: Iterable[Any], **options: Any) -> None:
         self.defaults = options
@@ -144,13 +143,12 @@ class Optimizer(ABC):
                 p._replace(self._update(p._array, g, state, options))
         if sum([g.size for _, g, *_ in pieces]) * 4 >= blocks.SHARED:
             threads.run(lambda piece: self._update(*piece), pieces)
-        else:
-            for piece in pieces:
-                self._update(*piece)
+        elif pieces:
+            with blas.one_thread():
+                for piece in pieces:
+                    self._update(*piece)
 
-    def _cut(
-        self, p: Tensor, g: Any, state: dict[str, Any], options: Group, pieces: list[tuple[Any, ...]]
-    ) -> bool:
+    def _cut(self, p: Tensor, g: Any, state: dict[str, Any], options: Group, pieces: list[tuple[Any, ...]]) -> bool:
         """Give a large parameter its new array, and add what `_update` is to be called with, piece by piece.
 
         False where the arrays can't be cut, since they are no NumPy floats or lie differently in memory.
@@ -162,12 +160,16 @@ class Optimizer(ABC):
             if name not in state:
                 state[name] = np.zeros_like(p._array)
         new = p._array if memory.is_unshared(p._array) else memory.empty_like(p._array)
-        vectors = blocks.flat(new, p._array, g, *[state[name] for name in names])
-        if vectors is None:
-            return False
-        for start in range(0, g.size, PIECE):
-            out, old, gradient, *values = [vector[start : start + PIECE] for vector in vectors]
-            pieces.append((old, gradient, {**state, **dict(zip(names, values, strict=True))}, options, out))
+        if g.size <= self._piece:
+            pieces.append((p._array, g, state, options, new))
+        else:
+            flat = blocks.flat(new, p._array, g, *[state[name] for name in names])
+            if flat is None:
+                return False
+            for start in range(0, g.size, self._piece):
+                out, old, gradient, *values = [vector[start : start + self._piece] for vector in flat]
+                own = {**state, **dict(zip(names, values, strict=True))}
+                pieces.append((out if new is p._array else old, gradient, own, options, out))
         p._replace(new)
         return True
 
@@ -204,9 +206,7 @@ class Optimizer(ABC):
                 numbers[p]: {k: v if k == "step" else backend.as_array(v) for k, v in state.items()}
                 for p, state in self.state.items()
             },
-            "param_groups": [
-                {**group, "params": [numbers[p] for p in group["params"]]} for group in self.param_groups
-            ],
+            "param_groups": [{**group, "params": [numbers[p] for p in group["params"]]} for group in self.param_groups],
         }
 
     def _numbers(self) -> dict[Tensor, int]:
@@ -311,6 +311,7 @@ class SGD(Optimizer):
     """
 
     state_names = ("velocity",)
+    _piece = 1 << 19  # mostly gone over once
 
     def __init__(
         self,
@@ -339,22 +340,14 @@ class SGD(Optimizer):
             decayed += g
             g = decayed
         if not momentum:
-            new = _product(g, -lr, out)
-        else:
-            v = state.get("velocity")
-            if v is None:
-                v = +g
-            else:
-                v *= momentum
-                v += g
-            state["velocity"] = v
-            if group["nesterov"]:
-                new = _product(v, momentum, out)
-                new += g
-                new *= -lr
-            else:
-                new = _product(v, -lr, out)
-        return _moved(p, new, out)
+            return _moved(p, g, -lr, out)
+        v = state.get("velocity")
+        state["velocity"] = v = +g if v is None else _mixed(v, momentum, g, 1, out)
+        if not group["nesterov"]:
+            return _moved(p, v, -lr, out)
+        direction = _product(v, momentum, out)
+        direction += g
+        return _moved(p, direction, -lr, out)
 
 
 class Adam(Optimizer):
@@ -418,31 +411,20 @@ class Adam(Optimizer):
         t = state["step"]
         xp = backend.get_array_module(p)
         # One new array serves every intermediate result and ends as the parameter; a scalar cannot be written to.
-        new = _product(g, 1 - beta1, out)
+        new = _product(g, g, out)
         writable = new if backend.shape_of(new) else None
-        m = state.get("first_moment")
-        if m is None:
-            m = +new
-        else:
-            m *= beta1
-            m += new
-        state["first_moment"] = m
-        new = xp.multiply(g, g, out=writable)
-        new *= 1 - beta2
-        v = state.get("second_moment")
-        if v is None:
-            v = +new
-        else:
-            v *= beta2
-            v += new
-        state["second_moment"] = v
+        m, v = state.get("first_moment"), state.get("second_moment")
+        state["first_moment"] = m = g * (1 - beta1) if m is None else _mixed(m, beta1, g, 1 - beta1, out)
+        state["second_moment"] = v = new * (1 - beta2) if v is None else _mixed(v, beta2, new, 1 - beta2, out)
         new = xp.sqrt(v, out=writable)
         new += eps * sqrt(1 - beta2**t)  # the root of the correction of v stands outside: one pass less
         new = xp.divide(m, new, out=writable)
-        new *= -lr * sqrt(1 - beta2**t) / (1 - beta1**t)
+        factor = -lr * sqrt(1 - beta2**t) / (1 - beta1**t)
         if weight_decay and self._is_decoupled:
+            new *= factor
             new -= _product(p, lr * weight_decay, out)
-        return _moved(p, new, out)
+            factor = 1
+        return _moved(p, new, factor, out)
 
 
 class AdamW(Adam):
@@ -472,10 +454,22 @@ def _product(array: Any, factor: Any, out: Any) -> Any:
     return array * factor if out is None else np.multiply(array, factor, out=memory.empty_like(array))
 
 
-def _moved(p: Any, change: Any, out: Any) -> Any:
-    """p + change, in `out` or in place of the change."""
+def _mixed(average: Any, weight: Any, g: Any, factor: Any, out: Any) -> Any:
+    """weight average + factor g in place of the average, which may be a scalar; for a piece in one pass."""
     if out is not None:
-        return np.add(p, change, out=out)
+        return vectors.mix(average, weight, g, factor)
+    average *= weight
+    average += g * factor
+    return average
+
+
+def _moved(p: Any, direction: Any, factor: Any, out: Any) -> Any:
+    """p + factor direction; in `out` where there is one, in one pass where that is p."""
+    if out is p:
+        return vectors.add_scaled(p, direction, factor)
+    if out is not None:
+        return np.add(p, np.multiply(direction, factor, out=out), out=out)
+    change = direction * factor
     change += p
     return change
 

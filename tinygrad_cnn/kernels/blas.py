@@ -1,4 +1,4 @@
-"""The OpenBLAS that NumPy brings: which kernels it chose, and how many threads it may use."""
+"""The OpenBLAS that NumPy brings: its functions, which kernels it chose, and how many threads it may use."""
 
 from __future__ import annotations
 
@@ -15,16 +15,19 @@ import numpy as np
 
 
 class _OpenBLAS(NamedTuple):
-    library: Any
+    library: Any  # whose calls keep the interpreter's lock
+    unlocked: Any  # whose calls let go of it
     prefix: str
     suffix: str
 
-    def function(self, name: str, arguments: list[Any], result: Any) -> Callable[..., Any] | None:
+    def function(
+        self, name: str, arguments: list[Any], result: Any, is_long: bool = False
+    ) -> Callable[..., Any] | None:
         """One of its functions, by the name it has without the marks of a build; None if it lacks it."""
-        found = getattr(self.library, f"{self.prefix}{name}{self.suffix}", None)
+        found = getattr(self.unlocked if is_long else self.library, f"{self.prefix}{name}{self.suffix}", None)
         if found is not None:
             found.argtypes, found.restype = arguments, result
-        return found  # type: ignore[no-any-return]
+        return found
 
 
 @cache
@@ -33,13 +36,25 @@ def _openblas() -> _OpenBLAS | None:
     folders = (Path(np.__file__).parent.parent / "numpy.libs", Path(np.__file__).parent / ".dylibs")
     for path in (path for folder in folders for path in sorted(folder.glob("*openblas*"))):
         try:
-            library = ctypes.PyDLL(str(path))  # short calls, which keep the interpreter's lock
+            library = ctypes.PyDLL(str(path))
         except OSError:
             continue
         for prefix, suffix in (("scipy_", "64_"), ("", "64_"), ("scipy_", ""), ("", "")):
             if hasattr(library, f"{prefix}openblas_set_num_threads{suffix}"):
-                return _OpenBLAS(library, prefix, suffix)
+                return _OpenBLAS(library, ctypes.CDLL(str(path), handle=library._handle), prefix, suffix)
     return None
+
+
+def routine(name: str, *arguments: Any) -> Callable[..., None] | None:
+    """One of its routines of `cblas.h`, which gives no result; in its arguments `int` stands for an integer of its own.
+
+    None where NumPy uses another BLAS.
+    """
+    blas = _openblas()
+    if blas is None:
+        return None
+    integer = ctypes.c_int64 if blas.suffix == "64_" else ctypes.c_int
+    return blas.function(f"cblas_{name}", [integer if a is int else a for a in arguments], None, is_long=True)
 
 
 def core() -> str | None:

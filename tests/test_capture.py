@@ -13,6 +13,7 @@ import tinygrad_cnn as tg
 from tests.capture_cases import W, X, replays, source_of
 from tinygrad_cnn import nn, optim
 from tinygrad_cnn.capture import compile
+from tinygrad_cnn.kernels import memory
 
 STEPS = 5
 
@@ -30,7 +31,7 @@ def mlp():
 def lenet():
     return nn.Sequential(
         nn.Conv2d(1, 4, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(4, 6, 3, padding=1), nn.Tanh(), nn.MaxPool2d(3),
-        nn.Flatten(), nn.Linear(6, 5), nn.Sigmoid(), nn.Linear(5, 4),
+        nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(6, 5), nn.Sigmoid(), nn.Linear(5, 4),
     )  # fmt: skip
 
 
@@ -126,6 +127,20 @@ def test_a_training_step_gives_the_same_bits(model, optimizer):
     run_alike(mine, step, theirs, plain, [digits(6, seed) for seed in range(STEPS)])
     assert replays(step) == STEPS - 2
     assert step.why == []
+
+
+def test_a_compiled_step_takes_no_more_memory():
+    def pool_after(step, batch):
+        memory.release()
+        before = memory.held()
+        for _ in range(4):
+            step(*batch)
+        return memory.held() - before
+
+    (_, step), (_, plain) = both(training_step, lenet)
+    batch = digits(256, size=32)
+    assert pool_after(step, batch) <= 1.1 * pool_after(plain, batch)
+    assert replays(step) == 2
 
 
 def test_a_scalar_network_gives_the_same_bits():

@@ -95,8 +95,24 @@ def _value_of(node: Node) -> Any:
     return node.value if target is None else target._array
 
 
+class Watcher:
+    """Who is told what a walk computes."""
+
+    def rule(self, node: Node, rule: Any, total: Any, found: Any, fitted: Any) -> None:
+        """A rule of `Plan.rules` was run on what arrived at its node; the result, and as its operand has it."""
+        raise NotImplementedError
+
+    def sum(self, parent: Node, earlier: Any, gradient: Any, total: Any) -> None:
+        """A gradient was added to what had arrived at the parent earlier."""
+        raise NotImplementedError
+
+
 def backward(
-    variable: Variable, gradient: Any = None, retain_graph: bool = False, create_graph: bool = False
+    variable: Variable,
+    gradient: Any = None,
+    retain_graph: bool = False,
+    create_graph: bool = False,
+    watcher: Watcher | None = None,
 ) -> None:
     """Walk back from `variable` and add to the `.grad` of every leaf, and of every tensor with `retain_grad()`."""
     root = _root(variable, "backward")
@@ -106,7 +122,8 @@ def backward(
     seed = _seed(variable, gradient, create_graph, "backward", "gradient")
     order = _operations([root])
     wrap = variable._wrap
-    arrived = _walk(order, {root: seed}, wrap, create_graph, free=not (retain_graph or create_graph))
+    free = not (retain_graph or create_graph)
+    arrived = _walk(order, {root: seed}, wrap, create_graph, free, watcher=watcher)
     sums, additions = [], []
     for node, total in arrived.items():
         target = None if node.target is None else node.target()
@@ -212,6 +229,7 @@ def _walk(
     free: bool,
     wanted: Collection[Node] = (),
     leading: Collection[Node] | None = None,
+    watcher: Watcher | None = None,
 ) -> dict[Node, Any]:
     """Run the rules of the operations in `order`.
 
@@ -219,7 +237,8 @@ def _walk(
     `wanted` nodes and at those of tensors with `retain_grad()`. With `leading`, only those nodes' gradients are
     computed. With `free`, a node lets go of what it kept as soon as its rules have run.
     """
-    debugging = is_debugging()
+    if is_debugging():
+        watcher = _FiniteCheck()
     take, arrived = pending.pop, {}
     node = None
     try:
@@ -240,7 +259,8 @@ def _walk(
                 if create_graph:
                     saved = _as_variables(node, saved, wrap)
                 parents = node.parents
-                for operand, rule, positions in node.plan.rules:  # type: ignore[union-attr]
+                for entry in node.plan.rules:  # type: ignore[union-attr]
+                    operand, rule, positions = entry
                     parent = parents[operand]
                     if leading is not None and parent not in leading:
                         continue
@@ -250,22 +270,21 @@ def _walk(
                         gradient = rule(total, saved[positions[0]])
                     else:
                         gradient = rule(total, *[saved[i] for i in positions])
-                    value, kind = parent.value, type(gradient)
+                    value, kind, found = parent.value, type(gradient), gradient
                     if kind is ndarray:
                         known = type(value) is ndarray or type(value) is Unkept
                         if not known or gradient.shape != value.shape or gradient.dtype is not value.dtype:
                             gradient = _fit(gradient, parent, node)
                     elif kind is not type(value) or kind not in SCALARS:
                         gradient = _fit(gradient, parent, node)
-                    if debugging:
-                        _check_finite(node, operand, gradient, total, saved)
+                    if watcher is not None:
+                        watcher.rule(node, entry, total, found, gradient)
                     earlier = pending.get(parent)
                     if earlier is None:
                         pending[parent] = gradient
-                    elif debugging:
+                    elif watcher is not None:
                         pending[parent] = earlier + gradient
-                        name = f"the sum of the gradients that arrive at {parent!r}"
-                        diagnostics.check_finite(name, pending[parent], [earlier, gradient])
+                        watcher.sum(parent, earlier, gradient, pending[parent])
                     elif not _are_large(earlier, gradient):
                         pending[parent] = earlier + gradient
                     elif is_unshared(earlier, 2):  # here and among the pending
@@ -317,11 +336,19 @@ def _kept_gradient(total: Any) -> Any:
     return kept(total._array if isinstance(total, Variable) else total)
 
 
-def _check_finite(node: Node, operand: int, gradient: Any, total: Any, saved: Iterable[Any]) -> None:
-    assert node.primitive is not None
-    names = node.primitive.operand_names
-    name = f"{names[min(operand, len(names) - 1)]}"
-    diagnostics.check_finite(f"{node.primitive.name}, backward for {name}", gradient, [total, *saved])
+class _FiniteCheck(Watcher):
+    """Names the first rule that made a NaN or an infinity, for `debug()`."""
+
+    def rule(self, node: Node, rule: Any, total: Any, found: Any, fitted: Any) -> None:
+        assert node.primitive is not None
+        assert node.saved is not None
+        names = node.primitive.operand_names
+        name = f"{node.primitive.name}, backward for {names[min(rule[0], len(names) - 1)]}"
+        diagnostics.check_finite(name, fitted, [total, *node.saved])
+
+    def sum(self, parent: Node, earlier: Any, gradient: Any, total: Any) -> None:
+        name = f"the sum of the gradients that arrive at {parent!r}"
+        diagnostics.check_finite(name, total, [earlier, gradient])
 
 
 def _as_variables(node: Node, values: tuple[Any, ...], wrap: Any) -> tuple[Any, ...]:

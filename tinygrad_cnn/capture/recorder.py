@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import CodeType, FrameType
 from typing import Any
+from weakref import ref
 
 import numpy as np
 
@@ -77,7 +78,7 @@ class Recorder:
         self._unknown: set[int] = set()
         self._cleared: set[int] = set()  # leaves whose gradient is None at this point
         self._frames: dict[Node, list[str]] = {}
-        self._alive: list[Any] = [arguments]  # what is known by its id
+        self._alive: list[Any] = [arguments]  # what is known by its id, or weak references that forget it when it dies
         self._verified: set[tuple[Any, ...]] = set()
         self._wrap = self.program.name(Tensor._wrap)
 
@@ -102,6 +103,20 @@ class Recorder:
             yield
         finally:
             engine.set_recorder(before)
+
+    def _hold(self, x: Any) -> None:
+        """Know a thing by its id as long as it lives, so that a recorded step takes no more memory than any other."""
+        if not isinstance(x, Variable | np.ndarray):
+            self._alive.append(x)
+            return
+        known, tables = id(x), (self._tensors, self._arrays, self._unknown)
+
+        def forget(_: Any) -> None:
+            tables[0].pop(known, None)
+            tables[1].pop(known, None)
+            tables[2].discard(known)
+
+        self._alive.append(ref(x, forget))
 
     # What a name is needed for
 
@@ -154,11 +169,11 @@ class Recorder:
         # Objects that exist once, as True and small integers, tell nothing about where they come from.
         if isinstance(array, np.ndarray | np.floating):
             self._arrays.setdefault(id(array), name)
-            self._alive.append(array)
+            self._hold(array)
 
     def _follow(self, x: Any, name: str) -> None:
         self._tensors[id(x)] = name
-        self._alive.append(x)
+        self._hold(x)
         with self._looking_away():
             self._remember(x._array, name)
 
@@ -336,7 +351,7 @@ class Recorder:
             return
         if is_new:
             if slot == "_array":
-                self._alive.append(x)
+                self._hold(x)
                 caller = frame.f_back
                 if caller is not None and caller.f_code is Tensor.detach.__code__:
                     with self._following():
@@ -365,21 +380,23 @@ class Recorder:
         """Walk, and write down what the walk does."""
         if create_graph:
             self.refuse("backward(create_graph=True) is called in it")
-        totals: dict[Node, str] = {}
+        arriving: dict[Node, str] = {}
         if self.reason is None:
             with self._following(), self._looking_away():
-                totals = self._walked(variable, gradient)
+                arriving = self._seeded(variable, gradient)
         with self._looking_away():
-            walk.backward(variable, gradient, retain_graph, create_graph)
+            walk.backward(variable, gradient, retain_graph, create_graph, _WalkRecorder(self, arriving))
         if self.reason is None:
             with self._following():
-                self._accumulate(totals)
+                self._accumulate(arriving)
 
-    def _walked(self, root: Variable, gradient: Any) -> dict[Node, str]:
-        """The lines of `walk._walk`, rule by rule; the names of the gradients that arrive at leaves."""
+    def _seeded(self, root: Variable, gradient: Any) -> dict[Node, str]:
+        """The name of the gradient that the walk begins with."""
         program, order = self.program, walk._operations([root.node])  # type: ignore[list-item]
         if any(node not in self._frames for node in order):
             raise _RefusedError("backward() reaches operations from before it")
+        if any(node.target is not None for node in order):
+            raise _RefusedError("retain_grad() is called in it")
         seed = walk._seed(root, gradient, False, "backward", "gradient")
         if gradient is None:
             name = program.constant(seed) if type(seed) in SCALARS else program.value(seed)
@@ -389,41 +406,33 @@ class Recorder:
             name = self._tensor(gradient)
         else:
             raise _RefusedError("backward(gradient) is called in it with what is no tensor of the output's dtype")
-        pending: dict[Node, tuple[str, Any]] = {root.node: (name, seed)}  # type: ignore[dict-item]
-        for node in order:
-            arrived = pending.pop(node, None)
-            if arrived is None:
-                continue
-            if node.target is not None:
-                raise _RefusedError("retain_grad() is called in it")
-            plan, saved = node.plan, node.saved
-            assert plan is not None
-            if saved is None:
-                raise _RefusedError("backward() is called on a freed graph in it")
-            frame, total = self._frames[node], arrived[1]
-            names = list(frame)
-            names += [program.constant(value) for value in saved[len(names) : len(names) + len(plan.shapes)]]
-            names += [self._option(node.options[option]) for option in plan.options]
-            for operand, rule, positions in plan.rules:
-                parent = node.parents[operand]
-                values = [total, *(saved[i] for i in positions)]
-                result = rule(*values)
-                name = self._gradient(rule, [arrived[0], *(names[i] for i in positions)], values, result)
-                fitted = walk._fit(result, parent, node)
-                if fitted is not result:
-                    # A constant stands in for the parent: it has the shape and the dtype, and no graph behind it.
-                    stand_in = engine.Constant(parent.value)
-                    result, before, name = fitted, name, program.value(fitted)
-                    program.add(
-                        f"{name} = {program.name(walk._fit)}({before}, {self._stand_in(stand_in)}, "
-                        f"{program.name(_NOBODY)})"
-                    )
-                earlier = pending.get(parent)
-                if earlier is not None:
-                    result, before, name = earlier[1] + result, name, program.value(result)
-                    program.add(f"{name} = {earlier[0]} + {before}")
-                pending[parent] = name, result
-        return {node: name for node, (name, _) in pending.items()}
+        return {root.node: name}  # type: ignore[dict-item]
+
+    def rule_names(self, node: Node) -> list[str]:
+        """The names of what a node keeps for its rules."""
+        plan, saved, frame = node.plan, node.saved, self._frames[node]
+        assert plan is not None
+        assert saved is not None
+        names = list(frame)
+        names += [self.program.constant(value) for value in saved[len(names) : len(names) + len(plan.shapes)]]
+        return names + [self._option(node.options[option]) for option in plan.options]
+
+    def add_rule(self, rule: Callable[..., Any], names: list[str], values: list[Any], found: Any, fitted: Any) -> str:
+        """The lines of a rule, and of fitting what it found to the operand; the name of the gradient."""
+        program, name = self.program, self._gradient(rule, names, values, found)
+        if fitted is found:
+            return name
+        # A constant stands in for the parent: it has the shape and the dtype, and no graph behind it.
+        stand_in = self._stand_in(engine.Constant(fitted))
+        before, name = name, program.value(fitted)
+        program.add(f"{name} = {program.name(walk._fit)}({before}, {stand_in}, {program.name(_NOBODY)})")
+        return name
+
+    def add_sum(self, earlier: str, gradient: str, total: Any) -> str:
+        """The line of a sum."""
+        name = self.program.value(total)
+        self.program.add(f"{name} = {earlier} + {gradient}")
+        return name
 
     def _gradient(self, rule: Callable[..., Any], names: list[str], values: list[Any], result: Any) -> str:
         text = self._called(rule, names, values, result)
@@ -480,6 +489,35 @@ class Recorder:
         if isinstance(z, np.ndarray) or id(z) in self._arrays:
             return self._array(z)
         return self.program.constant(z) if is_plain(z) else self.program.name(z)
+
+
+class _WalkRecorder(walk.Watcher):
+    """Writes down a walk, rule by rule; `arriving` are the names of what has arrived at the nodes."""
+
+    def __init__(self, recorder: Recorder, arriving: dict[Node, str]) -> None:
+        self.recorder = recorder
+        self.arriving = arriving
+        self._node: Node | None = None
+        self._names: list[str] = []
+        self._last = ""
+
+    def rule(self, node: Node, rule: Any, total: Any, found: Any, fitted: Any) -> None:
+        recorder = self.recorder
+        if recorder.reason is not None:
+            return
+        with recorder._following():
+            if node is not self._node:
+                self._node, self._names = node, recorder.rule_names(node)
+            operand, function, positions = rule
+            names = [self.arriving[node], *(self._names[i] for i in positions)]
+            values = [total, *(node.saved[i] for i in positions)]  # type: ignore[index]
+            self._last = recorder.add_rule(function, names, values, found, fitted)
+            self.arriving.setdefault(node.parents[operand], self._last)
+
+    def sum(self, parent: Node, earlier: Any, gradient: Any, total: Any) -> None:
+        recorder = self.recorder
+        if recorder.reason is None:
+            self.arriving[parent] = recorder.add_sum(self.arriving[parent], self._last, total)
 
 
 _NOBODY = engine.Constant(np.float32(0))

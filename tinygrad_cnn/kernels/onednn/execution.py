@@ -106,7 +106,7 @@ def cached(build: Callable[Arguments, Made]) -> Callable[Arguments, Made | None]
             if threads > 1 and isinstance(kernel, Kernel) and kernel.size < ALONE:
                 with library.one_thread():
                     found = build(*arguments)  # type: ignore[call-arg]
-                getattr(found, "kernel", found).threads = threads
+                getattr(found, "kernel", found).threads = threads  # type: ignore[union-attr]
             return found
         except UnsupportedError:
             return None

@@ -10,7 +10,7 @@ from tests.kernels.calls import assert_fast_is_reference, convolution_calls
 from tests.operands import assert_equal, integers, layouts, normals
 from tests.window_cases import CONVOLUTIONS, TRANSPOSED_CONVOLUTIONS, by_name
 from tinygrad_cnn.kernels import numpy_fast, reference, threads
-from tinygrad_cnn.kernels.numpy_fast import convolution, folding, lowering, pointwise, small
+from tinygrad_cnn.kernels.numpy_fast import convolution, lowering, pointwise, small
 
 CASES = CONVOLUTIONS + TRANSPOSED_CONVOLUTIONS
 
@@ -75,26 +75,31 @@ def threads_as_before():
 
 @pytest.fixture(
     params=[
-        # a chunk's bytes, columns, the least columns of a row, few channels, threads
-        (1, 1, 1, 0, 2),
-        (1000, 7, 1, 99, 3),
-        (1 << 40, 1 << 40, 1, 99, 1),
-        (300, 5, 8, 0, 2),
-        (1 << 40, 64, 1 << 40, 0, 3),
+        # a chunk's bytes, columns, few columns, the least columns of a row, few channels, products at once, threads
+        (1, 1, 1, 1, 0, 1, 2),
+        (1000, 7, 2, 1, 99, 1000, 3),
+        (1 << 40, 1 << 40, 1 << 40, 1, 99, 1 << 40, 1),
+        (300, 5, 1, 8, 0, 2000, 2),
+        (1 << 40, 64, 40, 1 << 40, 0, 4000, 3),
     ]
 )
 def cut_up(request, monkeypatch):
     """Nothing is small, and the parts are of another size."""
-    chunk, columns, narrow, few, count = request.param
+    chunk, columns, few_columns, narrow, few, products, count = request.param
     monkeypatch.setattr(lowering, "CHUNK_BYTES", chunk)
     monkeypatch.setattr(lowering, "COLUMNS", columns)
+    monkeypatch.setattr(lowering, "FEW_COLUMNS", few_columns)
     monkeypatch.setattr(lowering, "NARROW", narrow)
+    monkeypatch.setattr(lowering, "PIXELS_FIRST", few)
+    monkeypatch.setattr(lowering, "SMALL", products)
+    monkeypatch.setattr(lowering, "SHARE", 1)
     monkeypatch.setattr(pointwise, "PIXELS", columns)
     monkeypatch.setattr(convolution, "FEW_CHANNELS", few)
     monkeypatch.setattr(small, "PRODUCTS", -1)
-    for module in (lowering, folding, pointwise):
-        monkeypatch.setattr(module, "SMALL", 0)
     threads.set_num_threads(count)
+    lowering.parts.cache_clear()
+    yield
+    lowering.parts.cache_clear()
 
 
 @by_name(CASES)

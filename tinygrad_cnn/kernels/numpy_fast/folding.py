@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_cnn.kernels.numpy_fast import lowering
 from tinygrad_cnn.kernels.numpy_fast.layout import batch_last
-from tinygrad_cnn.kernels.numpy_fast.lowering import SHARES, SMALL, cut, pitched, share
+from tinygrad_cnn.kernels.numpy_fast.lowering import cut, scratch, share, shares_of
 from tinygrad_cnn.kernels.reference import Ints, Pairs
 
 
@@ -24,7 +24,7 @@ def conv_transpose(
     x = batch_last(x, tuple((0, m) for m in x.shape[2:]))
     kernel = weight.shape[2:]
     matrices = weight.reshape(groups, len(weight) // groups, -1).swapaxes(1, 2)  # (groups, F / groups * kernel, C)
-    is_shared = x.size * prod(weight.shape[1:]) > SMALL
+    shares = shares_of(x.size * prod(weight.shape[1:]))
     x, y = (a.reshape(groups, -1, *a.shape[1:]) for a in (x, y))
     bias = 0 if bias is None else bias.reshape(groups, -1, *(1,) * (y.ndim - 2))
     (s, *_), (d, *_), ((before, _), *_), (height, *_) = stride, dilation, padding, kernel
@@ -45,7 +45,7 @@ def conv_transpose(
         for some in cut(len(reached), together) if reached else ():
             first, last = reached[some.start], reached[some.stop - 1] + 1
             pixels = x[:, :, first:last]
-            products = pitched((groups, matrices.shape[1], prod(pixels.shape[2:])), x.dtype)
+            products = scratch("products", (groups, matrices.shape[1], prod(pixels.shape[2:])), x.dtype)
             np.matmul(matrices, pixels.reshape(groups, pixels.shape[1], -1), out=products)
             products = products.reshape(groups, -1, *kernel, *pixels.shape[2:])
             for k in product(*map(range, kernel)):
@@ -58,7 +58,7 @@ def conv_transpose(
                 np.add(at, products[(slice(None), slice(None), *k, *taken)], out=at)
 
     least = 2 * d * (height - 1) + 1  # or more is worked out twice than once
-    share(fold, cut(y.shape[2], max(-(-y.shape[2] // (SHARES if is_shared else 1)), least)), is_shared)
+    share(fold, cut(y.shape[2], max(-(-y.shape[2] // shares), least)))
 
 
 def _reach(offset: int, size: int, count: int, step: int) -> tuple[slice, slice]:

@@ -19,6 +19,9 @@ Ranges = tuple[tuple[int, int], ...]
 SMALL = 1 << 18
 """So many numbers are copied by one thread."""
 
+CONFLICT_BYTES = 1 << 10
+"""Samples whose distance in memory is a multiple compete for the same places in the cache, and are moved apart first."""
+
 PIECE_BYTES = 1 << 20
 """About as many bytes are turned at a time, so that they stay in the cache; in fewer, threads wait for one another."""
 
@@ -33,15 +36,15 @@ def batch_last(x: Any, region: Ranges) -> Any:
     if inside == region and _is_innermost(view):
         return view
     y = memory.empty((len(view), *(b - a for a, b in region), len(x)), x.dtype)
-    to = y
-    for axis, ((a, b), (low, high)) in enumerate(zip(region, inside, strict=True), 1):
-        before, after = (low - a, b - high) if low < high else (0, b - a)
+    within: tuple[slice, ...] = (slice(None),)
+    for (a, b), (low, high) in zip(region, inside, strict=True):
+        before, after = (low - a, high - a) if low < high else (b - a, b - a)
         if before:
-            np.moveaxis(to, axis, 0)[:before] = 0
-        if after:
-            np.moveaxis(to, axis, 0)[-after:] = 0
-        to = np.moveaxis(np.moveaxis(to, axis, 0)[before : len(np.moveaxis(to, axis, 0)) - after], 0, axis)
-    _fill(to, view)
+            y[(*within, slice(0, before))] = 0
+        if after < b - a:
+            y[(*within, slice(after, None))] = 0
+        within = (*within, slice(before, after))
+    _fill(y[within], view)
     return y
 
 
@@ -56,22 +59,20 @@ def _is_innermost(view: Any) -> bool:
 def _fill(to: Any, view: Any) -> None:
     """to = view, both (C, *size, N), on all threads where it is large."""
     channels, *size, batch = view.shape
-    is_turned = not _is_innermost(view)
-    together = max(1, PIECE_BYTES // max(prod(size) * batch * view.itemsize, 1))
+    apart = view.strides[-1]
+    has_conflicts = apart > view.itemsize and apart % CONFLICT_BYTES == 0
 
     def copy(some: slice) -> None:
         part = view[some]
-        if is_turned:
-            # By way of rows that do not begin at a power of two, or all would compete for the same places in the cache.
+        if has_conflicts:
             rows = memory.empty((batch, part.size // batch + 16), view.dtype)[:, :-16]
-            turned = np.moveaxis(rows.reshape(batch, *part.shape[:-1]), 0, -1)
+            turned = rows.reshape(batch, *part.shape[:-1]).transpose(*range(1, part.ndim), 0)
             np.copyto(turned, part)
             part = turned
         np.copyto(to[some], part)
 
-    pieces = [slice(start, start + together) for start in range(0, channels, together)]
     if view.size <= SMALL:
-        for some in pieces:
-            copy(some)
+        copy(slice(None))
     else:
-        threads.run(copy, pieces)
+        together = max(1, PIECE_BYTES // max(prod(size) * batch * view.itemsize, 1))
+        threads.run(copy, [slice(start, start + together) for start in range(0, channels, together)])

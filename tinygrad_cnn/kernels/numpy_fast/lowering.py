@@ -13,7 +13,9 @@ et al., cuDNN: Efficient primitives for deep learning (2014).
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from itertools import product
 from math import prod
 from typing import Any, NamedTuple
@@ -27,17 +29,26 @@ from tinygrad_cnn.kernels.reference import Ints, Pairs
 CHUNK_BYTES = 3 << 20
 """About as many bytes of columns are made at a time. They lie in the second and third level of the cache."""
 
-COLUMNS = 1024
-"""About the most columns of a matrix: BLAS gains nothing from more."""
+COLUMNS = 512
+"""The columns of a part of an image that is too large for one: BLAS gains little from more."""
 
-NARROW = 256
+FEW_COLUMNS = 128
+"""No part is cut to fewer columns for the threads to share."""
+
+NARROW = 64
 """Output rows of fewer columns are worked on together, as one."""
 
-SHARES = 4
-"""What is worth it is cut into at least so many parts, for the threads to share."""
+SHARE = 8 << 20
+"""So many products of two numbers, or more, are worth a part of their own, which another thread may take."""
 
-SMALL = 3 << 22
-"""So many products of two numbers are not worth waking another thread for."""
+SHARES = 8
+"""No part is cut for the threads to share where there are so many."""
+
+SMALL = 1000000
+"""So many products of two numbers BLAS computes from the matrices as they lie, more from copies in another order."""
+
+PIXELS_FIRST = 16
+"""From so many filters on, their gradients are turned for a product that need not add up within vector registers."""
 
 SUMS = 8
 """The kernel's gradient is summed up in so many sums, which the threads share."""
@@ -74,26 +85,32 @@ class Part(NamedTuple):
     columns: slice  # the same run, in a flattened row
 
 
-def parts(windows: Windows, batch: int, channels: int, groups: int, itemsize: int, is_shared: bool) -> list[Part]:
+@lru_cache(1024)
+def parts(windows: Windows, batch: int, channels: int, groups: int, itemsize: int, products: int) -> list[Part]:
     """All outputs in parts whose columns take about `CHUNK_BYTES`, the same ones for any number of threads.
 
-    `channels` is the number of input channels in a group. At least `SHARES` parts if it is to be shared.
+    `channels` is the number of input channels in a group. Rows are cut last, since neighbouring parts both need some.
     """
+    shares = shares_of(products)
     rows, inner = windows.out[0], (*windows.out[1:], batch)
-    shares = SHARES if is_shared else 1
     column = channels * prod(windows.kernel[1:]) * itemsize  # the bytes of a column in one row
-    columns = min(COLUMNS, max(CHUNK_BYTES // (column * windows.kernel[0]), NARROW))
-    runs = list(_runs(inner, columns, -(-shares // (rows * groups))))
+    seen = (rows - 1) * windows.stride[0] + windows.kernel[0]
+    columns = max(CHUNK_BYTES // (column * seen), COLUMNS)
+    runs = list(_runs(inner, columns, min(-(-shares // groups), prod(inner) // FEW_COLUMNS)))
     longest = max(run.stop - run.start for _, run in runs) * column
     height = max((CHUNK_BYTES // longest - windows.kernel[0]) // windows.stride[0] + 1, 1)
-    height = min(height, -(-rows * groups // shares), rows)
+    height = min(height, -(-rows * groups * len(runs) // shares), rows)
     together = 1
     if height == rows:
-        image = longest * ((rows - 1) * windows.stride[0] + windows.kernel[0])
-        together = max(1, min(CHUNK_BYTES // image, -(-groups // shares)))
+        together = max(1, min(CHUNK_BYTES // (longest * seen), groups * len(runs) // shares))
     return [
         Part(some, few, *run) for some, few, run in product(cut(groups, together), cut(rows, height), runs)
     ]
+
+
+def shares_of(products: int) -> int:
+    """In how many parts or more a convolution of so many products is to be cut."""
+    return min(1 << max(products // SHARE, 1).bit_length() - 1, SHARES)
 
 
 def cut(count: int, most: int) -> list[slice]:
@@ -104,7 +121,7 @@ def cut(count: int, most: int) -> list[slice]:
 
 def _runs(shape: Ints, most: int, least_runs: int) -> Iterator[tuple[tuple[slice, ...], slice]]:
     """An array of this shape in runs of neighbours, of about `most` elements: slices of each axis, and of all, flat."""
-    most = max(min(most, prod(shape) // least_runs), 1)
+    most = max(min(most, prod(shape) // max(least_runs, 1)), 1)
     axis = 0
     while axis < len(shape) - 1 and prod(shape[axis + 1 :]) > most:
         axis += 1
@@ -125,7 +142,7 @@ def lower(x: Any, windows: Windows, part: Part) -> Any:
     x = x[(part.groups, slice(None), *starts, part.inner[-1])]
     groups, channels, batch = x.shape[0], x.shape[1], x.shape[-1]
     rows, entries, columns = (height - 1) * stride[0] + kernel[0], channels * prod(kernel[1:]), prod(inner) * batch
-    lowered = pitched((groups, rows, entries, columns), x.dtype)
+    lowered = scratch("columns", (groups, rows, entries, columns), x.dtype)
     view = (groups, rows, channels, *kernel[1:], *inner, batch)
     of_group, of_channel, of_row, *of_inner, of_sample = x.strides
     dilated = (d * step for d, step in zip(windows.dilation[1:], of_inner, strict=True))
@@ -145,20 +162,45 @@ def correlate(z: Any, x: Any, weight: Any, bias: Any, windows: Windows, groups: 
     x, z = (a.reshape(groups, -1, *a.shape[1:]) for a in (x, z))
     # (F, C / groups, R, ...) -> for each group the matrix of its filters, over the entries (i, c, j)
     matrices = np.ascontiguousarray(np.moveaxis(weight, 2, 1).reshape(groups, 1, z.shape[1], -1))
-    bias = None if bias is None else bias.reshape(groups, 1, -1, *(1,) * (z.ndim - 3))
+    bias = None if bias is None else bias.reshape(groups, 1, -1, 1)
+    flat = _flat(z)
 
     def correlate_part(part: Part) -> None:
         columns, kernels = lower(x, windows, part), matrices[part.groups]
-        rows = pitched((*columns.shape[:2], kernels.shape[2], columns.shape[3]), z.dtype)
-        np.matmul(kernels, columns, out=rows)
-        place = z[(part.groups, slice(None), part.rows, *part.inner)].swapaxes(1, 2)
-        if bias is None:
-            np.copyto(place, rows.reshape(place.shape))
+        if flat is None:
+            rows = scratch("rows", (*columns.shape[:2], kernels.shape[2], columns.shape[3]), z.dtype)
         else:
-            np.add(rows.reshape(place.shape), bias[part.groups], out=place)
+            rows = flat[part.groups, :, part.rows, part.columns].swapaxes(1, 2)
+        multiply(kernels, columns, rows)
+        if bias is not None:
+            np.add(rows, bias[part.groups], out=rows)
+        if flat is None:
+            place = z[(part.groups, slice(None), part.rows, *part.inner)].swapaxes(1, 2)
+            np.copyto(place, rows.reshape(place.shape))
 
-    is_shared = products > SMALL
-    share(correlate_part, parts(windows, x.shape[-1], x.shape[1], groups, z.itemsize, is_shared), is_shared)
+    share(correlate_part, parts(windows, x.shape[-1], x.shape[1], groups, z.itemsize, products))
+
+
+def _flat(z: Any) -> Any:
+    """z (groups, F, rows, ..., N) with each row as one axis, a view; None if there are gaps in its rows."""
+    return z.reshape(*z.shape[:3], -1) if z[0, 0, 0].flags.c_contiguous else None
+
+
+def multiply(a: Any, b: Any, out: Any) -> None:
+    """out (..., F, n) = a (..., F, K) @ b (..., K, n), by so few columns at a time that BLAS copies nothing."""
+    count = b.shape[-1]
+    width = min(SMALL // (a.shape[-2] * a.shape[-1]), count)
+    if width < count:
+        width = width // 16 * 16 if width >= 32 else count
+    whole = count // width * width
+    np.matmul(a[..., None, :, :], _blocks(b[..., :whole], width), out=_blocks(out[..., :whole], width))
+    if whole < count:
+        np.matmul(a, b[..., whole:], out=out[..., whole:])
+
+
+def _blocks(matrix: Any, width: int) -> Any:
+    """(..., rows, columns) -> (..., columns / width, rows, width), a view."""
+    return matrix.reshape(*matrix.shape[:-1], -1, width).swapaxes(-3, -2)
 
 
 def correlate_kernel(x: Any, dz: Any, windows: Windows, groups: int) -> Any:
@@ -166,9 +208,9 @@ def correlate_kernel(x: Any, dz: Any, windows: Windows, groups: int) -> Any:
     shape = (len(dz), len(x) // groups, *windows.kernel)
     if not windows.rows_overlap(x.shape[-1]):
         windows, x, dz = windows.in_front(), x[:, None], dz[:, None]
-    is_shared = dz.size * prod(shape[1:]) > SMALL
+    products = dz.size * prod(shape[1:])
     x, dz = (a.reshape(groups, -1, *a.shape[1:]) for a in (x, dz))
-    filters, todo = dz.shape[1], parts(windows, x.shape[-1], x.shape[1], groups, x.itemsize, is_shared)
+    filters, todo = dz.shape[1], parts(windows, x.shape[-1], x.shape[1], groups, x.itemsize, products)
     sums: dict[int, Any] = {}
 
     def correlate_parts(some: slice) -> None:
@@ -176,31 +218,60 @@ def correlate_kernel(x: Any, dz: Any, windows: Windows, groups: int) -> Any:
         for part in todo[some]:
             columns = lower(x, windows, part)
             upstream = dz[(part.groups, slice(None), part.rows, *part.inner)].swapaxes(1, 2)
-            rows = pitched((*upstream.shape[:3], columns.shape[3]), x.dtype)
+            rows = scratch("rows", (*upstream.shape[:3], columns.shape[3]), x.dtype)
             np.copyto(rows.reshape(upstream.shape), upstream)
-            total[part.groups] += np.matmul(columns, rows.swapaxes(2, 3)).sum(axis=1)
+            rows = rows.swapaxes(2, 3)
+            if filters >= PIXELS_FIRST:
+                turned = scratch("turned", rows.shape, x.dtype)
+                np.copyto(turned, rows)
+                rows = turned
+            add_products(total[part.groups], columns, rows)
         sums[some.start] = total
 
     # Which parts are summed together does not depend on the number of threads, so that the rounding doesn't either.
-    share(correlate_parts, cut(len(todo), -(-len(todo) // SUMS)), is_shared)
+    share(correlate_parts, cut(len(todo), -(-len(todo) // SUMS)))
     dk = sum(sums[start] for start in sorted(sums)).reshape(groups, windows.kernel[0], -1, *windows.kernel[1:], filters)
     return np.ascontiguousarray(np.moveaxis(dk, (-1, 2), (1, 2)).reshape(shape))
 
 
-def pitched(shape: Ints, dtype: Any) -> Any:
-    """A new array whose rows begin some cache lines after a power of two.
+def add_products(total: Any, a: Any, b: Any) -> None:
+    """total (groups, K, F) += the sum over rows of a (groups, rows, K, n) @ b (groups, rows, n, F)."""
+    count = b.shape[-2]
+    width = min(SMALL // (a.shape[-2] * b.shape[-1]), count)
+    if width < count:
+        width = width // 16 * 16 if width >= 64 else count
+    whole = count // width * width
+    parts = _blocks(a[..., :whole], width) @ b[..., :whole, :].reshape(*b.shape[:-2], -1, width, b.shape[-1])
+    total += parts.sum(axis=(1, 2))
+    if whole < count:
+        total += (a[..., whole:] @ b[..., whole:, :]).sum(axis=1)
 
-    Rows that are a power of two apart compete for the same places in the cache, which costs a product a tenth to a half
-    of its speed.
+
+class _Scratch(threading.local):
+    """Memory of a thread's own, which is in the cache of its core."""
+
+    def __init__(self) -> None:
+        self.blocks: dict[str, Any] = {}
+
+
+_scratch = _Scratch()
+
+
+def scratch(role: str, shape: Ints, dtype: Any) -> Any:
+    """An array for this thread to work in until it asks again for this role.
+
+    Its rows begin some cache lines after a power of two: rows that are a power of two apart compete for the same places
+    in the cache, which costs a product a tenth to a half of its speed.
     """
-    return memory.empty((*shape[:-1], -(-shape[-1] // 16) * 16 + 16), dtype)[..., : shape[-1]]
+    rows = (*shape[:-1], -(-shape[-1] // 16) * 16 + 16)
+    size = prod(rows) * dtype.itemsize
+    block = _scratch.blocks.get(role)
+    if block is None or block.size < size:
+        block = _scratch.blocks[role] = memory.empty((size,), np.uint8)
+    return np.ndarray(rows, dtype, block)[..., : shape[-1]]
 
 
-def share(work: Callable[[Any], None], pieces: Sequence[Any], is_shared: bool = True) -> None:
-    """All the pieces, on several threads if there is much to do. BLAS uses one, since its threads fight with ours."""
+def share(work: Callable[[Any], None], pieces: Sequence[Any]) -> None:
+    """All the pieces, on several threads if there are several. BLAS uses one, since its threads fight with ours."""
     with blas.one_thread():
-        if is_shared:
-            threads.run(work, pieces)
-        else:
-            for piece in pieces:
-                work(piece)
+        threads.run(work, pieces)

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_cnn.kernels import memory
 from tinygrad_cnn.kernels.numpy_fast.layout import batch_last
-from tinygrad_cnn.kernels.numpy_fast.lowering import SMALL, SUMS, cut, share
+from tinygrad_cnn.kernels.numpy_fast.lowering import SUMS, cut, share, shares_of
 from tinygrad_cnn.kernels.reference import Ints, Pairs
 
 PIXELS = 4096
@@ -38,7 +38,7 @@ def correlate(x: Any, matrix: Any, bias: Any) -> Any:
         if bias is not None:
             np.add(to, bias, out=to)
 
-    share(multiply, _parts(x), z.size * x.shape[1] > SMALL)
+    share(multiply, _parts(x, shares_of(z.size * x.shape[1])))
     return result
 
 
@@ -47,7 +47,7 @@ def correlate_kernel(x: Any, dz: Any) -> Any:
     if not (x.flags.c_contiguous and dz.flags.c_contiguous):
         x, dz = (batch_last(a, tuple((0, m) for m in a.shape[2:]))[None] for a in (x, dz))
     x, dz = (a.reshape(*a.shape[:2], -1) for a in (x, dz))
-    todo = _parts(x)
+    todo = _parts(x, shares_of(dz.size * x.shape[1]))
     sums: dict[int, Any] = {}
 
     def multiply(some: slice) -> None:
@@ -56,13 +56,14 @@ def correlate_kernel(x: Any, dz: Any) -> Any:
             total += np.matmul(dz[images, :, pixels], x[images, :, pixels].swapaxes(1, 2)).sum(axis=0)
         sums[some.start] = total
 
-    share(multiply, cut(len(todo), -(-len(todo) // SUMS)), dz.size * x.shape[1] > SMALL)
+    share(multiply, cut(len(todo), -(-len(todo) // SUMS)))
     return sum(sums[start] for start in sorted(sums))
 
 
-def _parts(x: Any) -> list[tuple[slice, slice]]:
+def _parts(x: Any, shares: int) -> list[tuple[slice, slice]]:
     """Of (images, channels, pixels), some images each with all their pixels, or one with some."""
     count, _, pixels = x.shape
-    if pixels > PIXELS:
-        return [(slice(i, i + 1), some) for i in range(count) for some in cut(pixels, PIXELS)]
-    return [(some, slice(None)) for some in cut(count, max(PIXELS // pixels, 1))]
+    if shares > count or pixels > PIXELS:
+        most = min(PIXELS, -(-pixels * count // shares))
+        return [(slice(i, i + 1), some) for i in range(count) for some in cut(pixels, most)]
+    return [(some, slice(None)) for some in cut(count, max(count // shares, 1))]

@@ -314,9 +314,13 @@ class Primitive:
     """
 
     def __init__(
-        self, forward: Callable[..., Any], rules: dict[str, Callable[..., Any]], auxiliary: Sequence[str] = ()
+        self,
+        forward: Callable[..., Any],
+        rules: dict[str, Callable[..., Any]],
+        auxiliary: Sequence[str] = (),
+        alone: Callable[..., Any] | None = None,
     ) -> None:
-        self.forward = forward
+        self.forward, self.alone = forward, alone
         self.name = forward.__name__.strip("_")
         self.rules = rules
         self.auxiliary = tuple(auxiliary)
@@ -349,24 +353,26 @@ class Primitive:
             arrays.append(x)
             nodes.append(node)
             bit += bit
+        plain, forward = _mode.plain, self.forward
+        if self.alone is not None and not (wanting and (plain or _mode.recording)):
+            forward = self.alone
         try:
-            z = self.forward(*arrays, **options)
+            z = forward(*arrays, **options)
         except (TypeError, ValueError) as error:
             name_operation(self.name, arrays, error)
             raise
         auxiliaries: Iterable[Any] = ()
-        if self.auxiliary:
+        if self.auxiliary and forward is self.forward:
             z, *auxiliaries = z
         if variable is None:
             return z
-        plain = _mode.plain
         if not plain and _mode.debug:
             diagnostics.check_finite(self.name, z, arrays)
         plan = self._plan(wanting, len(arrays)) if wanting and (plain or _mode.recording) else None
         if plan is None:
             result = variable._wrap(z, None)
             if not plain and _mode.recorder is not None:
-                _mode.recorder.operation(self, operands, arrays, auxiliaries, options, result)
+                _mode.recorder.operation(forward, operands, arrays, auxiliaries, options, result)
             return result
         if None in nodes:
             self._add_constants(operands, arrays, nodes)
@@ -382,7 +388,7 @@ class Primitive:
             if _mode.debug:
                 result.node.where = diagnostics.users_line()
             if _mode.recorder is not None:
-                _mode.recorder.operation(self, operands, arrays, auxiliaries, options, result)
+                _mode.recorder.operation(forward, operands, arrays, auxiliaries, options, result)
         return result
 
     @staticmethod
@@ -479,17 +485,18 @@ def _with_index(rule: Callable[..., Any], position: int, index: int, dz: Any, *v
 
 
 def primitive(
-    auxiliary: Sequence[str] = (), **rules: Callable[..., Any]
+    auxiliary: Sequence[str] = (), alone: Callable[..., Any] | None = None, **rules: Callable[..., Any]
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Make a primitive of a forward function on plain arrays, given a backward rule by operand name.
 
     The result is a function with the forward's docstring and signature that takes tensors and plain arrays alike; its
     attribute `primitive` is the `Primitive`. With `auxiliary` the forward returns (z, *auxiliaries), which
-    rules may name and which have no gradient of their own (the winners of a max-pool).
+    rules may name and which have no gradient of their own (the winners of a max-pool); `alone` is a function that gives
+    z without them, for where nothing is recorded.
     """
 
     def decorate(forward: Callable[..., Any]) -> Callable[..., Any]:
-        definition = Primitive(forward, rules, auxiliary)
+        definition = Primitive(forward, rules, auxiliary, alone)
         call = wraps(forward)(_call_of(definition))
         call.primitive = definition  # type: ignore[attr-defined]
         return call
@@ -504,6 +511,7 @@ def _call_of(definition: Primitive) -> Callable[..., Any]:
     rules have them, and for primitives without options for tensors that all have nodes.
     """
     apply, forward, auxiliary = definition.apply, definition.forward, bool(definition.auxiliary)
+    alone = definition.alone or forward
     names, count = definition.operand_names, len(definition.operand_names)
     if definition.is_variadic:
         return lambda *operands, **options: apply(operands, options)
@@ -515,11 +523,11 @@ def _call_of(definition: Primitive) -> Callable[..., Any]:
             if type(x) is not _ndarray:
                 return apply(operands, options)
         try:
-            z = forward(*operands, **options)
+            z = alone(*operands, **options)
         except (TypeError, ValueError) as error:
             name_operation(definition.name, [*operands], error)
             raise
-        return z[0] if auxiliary else z
+        return z[0] if auxiliary and alone is forward else z
 
     if definition.option_names:
         return call_by_name

@@ -13,7 +13,7 @@ import numpy as np
 from tinygrad_cnn import backend, diagnostics, engine, walk
 from tinygrad_cnn.capture.formulas import Name, line
 from tinygrad_cnn.capture.program import LINE_COUNT, Program, is_plain
-from tinygrad_cnn.engine import SCALARS, Node, Primitive, Variable
+from tinygrad_cnn.engine import SCALARS, Node, Variable
 from tinygrad_cnn.kernels import dispatch
 from tinygrad_cnn.kernels.normalization import Statistics
 from tinygrad_cnn.primitives import dropout, indexing, local_response, loss, norm, normalization, products, softmax
@@ -231,7 +231,7 @@ class Recorder:
 
     def operation(
         self,
-        primitive: Primitive,
+        forward: Callable[..., Any],
         operands: tuple[Any, ...],
         arrays: list[Any],
         auxiliaries: Any,
@@ -248,9 +248,9 @@ class Recorder:
                 z = result._array
             if options or auxiliaries:
                 given = [*names, *(f"{name}={self._option(value)}" for name, value in options.items())]
-                text = f"{self.program.name(primitive.forward)}({', '.join(given)})"
+                text = f"{self.program.name(forward)}({', '.join(given)})"
             else:
-                text = self._called(primitive.forward, names, arrays, z)
+                text = self._called(forward, names, arrays, z)
             others = [self.program.value(value) for value in auxiliaries]
             if text in names:
                 name = text  # the operand itself

@@ -15,6 +15,7 @@ import numpy as np
 from tinygrad_cnn.backend import get_array_module, is_object, shape_of
 from tinygrad_cnn.engine import primitive
 from tinygrad_cnn.kernels import dispatch, reference
+from tinygrad_cnn.kernels.maxima import maxima
 from tinygrad_cnn.primitives.arguments import (
     Pairs,
     check_ties,
@@ -39,7 +40,11 @@ def dX_first(
     )
 
 
-@primitive(auxiliary=["winners"], x=dX_first)
+def _maxima(x: Any, *, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
+    return maxima(x, kernel, stride, padding, dilation)
+
+
+@primitive(auxiliary=["winners"], alone=_maxima, x=dX_first)
 def max_of_windows(x: Any, *, kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
     """Z[n,c,p] = max_k X[n, c, s p + d k], and the first winning k of each window."""
     return dispatch.max_pool(x, kernel, stride, padding, dilation)

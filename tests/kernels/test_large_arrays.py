@@ -94,6 +94,19 @@ def test_the_gradient_of_relu(layout, dtype):
     assert_same(elementary.relu_gradient(np.broadcast_to(dz[:1], SHAPE), z), np.where(x <= 0, 0, dz[:1]))
 
 
+@floats
+@pytest.mark.parametrize("size", [blocks.LARGE - 1, blocks.LARGE, 3 * 8192 + 7])
+def test_relu_of_both_signs_of_everything(size, dtype, monkeypatch):
+    """In long rows and what is left over: where zeros of either sign came in nothing passes, where NaN did all does."""
+    monkeypatch.setattr(blocks, "BLOCK", 1 << 20)
+    tiny = np.finfo(dtype).smallest_subnormal
+    positive = np.array([0, np.nan, np.inf, 1, tiny], dtype)
+    x = np.resize(np.concatenate([positive, np.copysign(positive, dtype(-1))]), size)
+    z, dz = elementary.relu(x), np.arange(1, size + 1).astype(dtype)
+    assert_same(z, np.where((x > 0) | np.isnan(x), x, 0).astype(dtype))
+    assert_same(elementary.relu_gradient(dz, z), np.where((x > 0) | np.isnan(x), dz, 0).astype(dtype))
+
+
 @layout
 def test_a_product_with_a_number(layout):
     x = specials(SHAPE, 1, np.float32)

@@ -230,16 +230,29 @@ def relu(x: Any) -> Any:
     if is_object(x):
         return np.frompyfunc(lambda value: value if value > 0 else 0 * value, 1, 1)(x)
     if isinstance(x, np.ndarray):
-        zero = _constant(x.dtype)
-        if x.size < blocks.LARGE or not blocks.are_alike(x):
-            return np.maximum(x, zero)
-        z, infinity = memory.empty_like(x), _constant(x.dtype, np.inf)
-        # `clip` has vector instructions for bounds that are single numbers, `maximum` has not.
-        blocks.over(lambda x, z: x.clip(zero, infinity, out=z), x, z, passes=1)
-        return z
+        if x.size >= blocks.LARGE and blocks.are_alike(x):
+            z = memory.empty_like(x)
+            if (vectors := blocks.flat(x, z)) is not None:
+                source, result = vectors
+                blocks.run(lambda i: _relu_of_piece(source[i], result[i]), x.size, 1, passes=1)
+                return z
+        return np.maximum(x, _constant(x.dtype))
     if isinstance(x, _SCALAR):
         return x if x > 0 or x != x else type(x)(0)
     return get_array_module(x).maximum(x, 0)
+
+
+def _relu_of_piece(x: Any, z: Any) -> None:
+    """Against rows of zeros: for a single number `maximum` has no vector instructions."""
+    zeros = _zeros(x.dtype)
+    end = x.size - x.size % zeros.size
+    np.maximum(x[:end].reshape(-1, zeros.size), zeros, out=z[:end].reshape(-1, zeros.size))
+    np.maximum(x[end:], zeros[: x.size - end], out=z[end:])
+
+
+@lru_cache
+def _zeros(dtype: np.dtype[Any]) -> Any:
+    return np.zeros(1 << 13, dtype)
 
 
 def relu_gradient(dz: Any, z: Any) -> Any:
@@ -248,16 +261,21 @@ def relu_gradient(dz: Any, z: Any) -> Any:
         return type(dz)(0) if z <= 0 else dz
     if isinstance(dz, np.ndarray) and dz.size < _LARGE and not is_object(dz):
         return np.where(z <= _constant(z.dtype), _constant(dz.dtype), dz)
-    if blocks.are_alike(z, dz) and dz.itemsize in _UNSIGNED:
-        dx, bits = memory.empty_like(z), _UNSIGNED[dz.itemsize]
-
-        def masked(dz: Any, z: Any, dx: Any) -> None:
-            is_through = np.not_equal(z, _constant(z.dtype), out=memory.empty_like(z, bool))
-            np.multiply(dz.view(bits), is_through.view(np.uint8), out=dx.view(bits))  # so that 0 times infinity is 0
-
-        blocks.over(masked, dz, z, dx, passes=2)
+    if blocks.are_alike(z, dz) and dz.itemsize in (4, 8):
+        dx = memory.empty_like(z)
+        blocks.over(_relu_gradient_of_piece, dz, z, dx, passes=2)
         return dx
     return where(z <= 0, 0, dz)
+
+
+def _relu_gradient_of_piece(dz: Any, z: Any, dx: Any) -> None:
+    """In the integers that the numbers' bits are, dz is multiplied by 0 or 1, so that 0 times infinity is 0.
+
+    0 alone has no bit set, since relu gives no -0 (of 4 or 8 bytes).
+    """
+    bits = np.dtype(_UNSIGNED[z.itemsize])
+    chosen = z.view(bits).clip(_constant(bits, 0), _constant(bits, 1), out=dx.view(bits))
+    np.multiply(chosen, dz.view(bits), out=chosen)
 
 
 @lru_cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import CodeType, FrameType
 from typing import Any
 from weakref import ref
@@ -12,11 +13,21 @@ import numpy as np
 
 from tinygrad_cnn import backend, diagnostics, engine, walk
 from tinygrad_cnn.capture.formulas import Name, line
-from tinygrad_cnn.capture.program import LINE_COUNT, Program, is_plain
+from tinygrad_cnn.capture.program import LARGE_BYTES, LINE_COUNT, Program, is_plain
 from tinygrad_cnn.engine import SCALARS, Node, Variable
 from tinygrad_cnn.kernels import dispatch
 from tinygrad_cnn.kernels.normalization import Statistics
-from tinygrad_cnn.primitives import dropout, indexing, local_response, loss, norm, normalization, products, softmax
+from tinygrad_cnn.primitives import (
+    dropout,
+    elementwise,
+    indexing,
+    local_response,
+    loss,
+    norm,
+    normalization,
+    products,
+    softmax,
+)
 from tinygrad_cnn.primitives.normalization_arguments import array_of, check_running
 from tinygrad_cnn.tensor import Tensor
 
@@ -206,19 +217,24 @@ class Recorder:
         return self.program.constant(value) if is_plain(value) else self.program.name(value)
 
     def _called(self, function: Callable[..., Any], names: list[str], values: list[Any], result: Any) -> str:
-        """The call of a function, or what it does as a line of arithmetic."""
+        """The call of a function, or, of small arrays, what it does as a line of arithmetic."""
+        text = None
+        if all(getattr(x, "nbytes", 0) < LARGE_BYTES for x in (*values, result)):
+            # Of larger ones the function takes memory that is used again, and all threads.
+            text = self._line(function, names, values, result)
+        return f"{self.program.name(function)}({', '.join(names)})" if text is None else text
+
+    def _line(self, function: Callable[..., Any], names: list[str], values: list[Any], result: Any) -> str | None:
         given = list(zip(names, values, strict=True))
-        text = line(function, [value if type(value) in (int, float) else Name(name) for name, value in given])
-        if text is not None:
-            key = (function, *map(type, values))
-            if key in self._verified:
-                return text
+        text = line(function, [x if type(x) in (int, float) else Name(name, partial(_itself, x)) for name, x in given])
+        key = (function, *((type(x), getattr(x, "shape", None), getattr(x, "dtype", None)) for x in values))
+        if text is not None and key not in self._verified:
             with np.errstate(all="ignore"):
                 again = eval(text, {}, {name: value for name, value in given if name.isidentifier()})
-            if _identical(again, result):
-                self._verified.add(key)
-                return text
-        return f"{self.program.name(function)}({', '.join(names)})"
+            if not _identical(again, result):
+                return None
+            self._verified.add(key)
+        return text
 
     def _look_around(self) -> None:
         """Refuse what would have to be switched at every replay."""
@@ -428,10 +444,11 @@ class Recorder:
         program.add(f"{name} = {program.name(walk._fit)}({before}, {stand_in}, {program.name(_NOBODY)})")
         return name
 
-    def add_sum(self, earlier: str, gradient: str, total: Any) -> str:
+    def add_sum(self, earlier: str, gradient: str, values: list[Any], total: Any) -> str:
         """The line of a sum."""
         name = self.program.value(total)
-        self.program.add(f"{name} = {earlier} + {gradient}")
+        text = self._called(elementwise.add.primitive.forward, [earlier, gradient], values, total)
+        self.program.add(f"{name} = {text}")
         return name
 
     def _gradient(self, rule: Callable[..., Any], names: list[str], values: list[Any], result: Any) -> str:
@@ -517,10 +534,16 @@ class _WalkRecorder(walk.Watcher):
     def sum(self, parent: Node, earlier: Any, gradient: Any, total: Any) -> None:
         recorder = self.recorder
         if recorder.reason is None:
-            self.arriving[parent] = recorder.add_sum(self.arriving[parent], self._last, total)
+            self.arriving[parent] = recorder.add_sum(
+                self.arriving[parent], self._last, [earlier, gradient], total
+            )
 
 
 _NOBODY = engine.Constant(np.float32(0))
+
+
+def _itself(x: Any) -> Any:
+    return x
 
 
 def _identical(x: Any, y: Any) -> bool:

@@ -4,12 +4,13 @@ import multiprocessing
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
 
 import numpy as np
 import pytest
 
 import tinygrad_cnn as tg
-from tinygrad_cnn.kernels import threads
+from tinygrad_cnn.kernels import blas, threads
 
 
 @pytest.fixture(params=[1, 2, 3])
@@ -47,6 +48,16 @@ def test_inside_a_job_nothing_is_run_side_by_side(count):
         assert [ident for _, ident in names].count(here) >= 5
 
     threads.run(outer, range(3))
+
+
+def test_shortly_after_onednn_the_caller_does_all_and_so_does_its_blas(count, monkeypatch):
+    monkeypatch.setattr(threads.openmp, "last_used", perf_counter() + 60)
+    _, blas_threads = blas._counts() or (None, lambda: 1)
+    seen = []
+    threads.run(lambda job: seen.append((job, threading.get_ident(), blas_threads())), range(3))
+    assert [job for job, _, _ in seen] == [0, 1, 2]
+    assert {thread for _, thread, _ in seen} == {threading.get_ident()}
+    assert count == 1 or {used for _, _, used in seen} == {1}
 
 
 def test_an_error_is_raised_and_the_pool_goes_on(count):

@@ -84,9 +84,14 @@ def run(function: Callable[[Any], object], jobs: Sequence[Any]) -> None:
     shortly after oneDNN. The first error is raised, after all threads have stopped.
     """
     workers = min(_count, len(jobs))
-    if workers < 2 or getattr(_local, "is_inside", False) or perf_counter() - openmp.last_used < AWAKE_SECONDS:
+    if workers < 2 or getattr(_local, "is_inside", False):
         for job in jobs:
             function(job)
+        return
+    if perf_counter() - openmp.last_used < AWAKE_SECONDS:
+        with blas.one_thread():
+            for job in jobs:
+                function(job)
         return
     todo = iter(jobs)  # `next` on a list's iterator is atomic
 

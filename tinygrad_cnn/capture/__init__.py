@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn import backend, diagnostics, engine
+from tinygrad_cnn.capture.exchange import exchanged
 from tinygrad_cnn.capture.program import Program, UndoneError
 from tinygrad_cnn.capture.recorder import ChangedError, Recorder
 from tinygrad_cnn.capture.slots import watched
@@ -240,7 +241,9 @@ class Step:
                 assert first is not None
                 reason = first.difference(recorder.program)
                 if reason is None:
-                    recording.replay, recording.source = recorder.program.function(recording.checks, self._name)
+                    recording.replay, recording.source = recorder.program.function(
+                        recording.checks, exchanged(recorder.program), self._name
+                    )
                     recording.program = None
                     entry.recordings = [recording, *(o for o in entry.recordings if o.replay is not None)]
         if reason is not None:

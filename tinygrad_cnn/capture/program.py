@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -29,10 +29,11 @@ _PLAIN = (int, float, complex, str, bytes, type, slice, range, np.dtype, np.gene
 
 
 class Line(NamedTuple):
-    """One line, and whether nothing that it changes could be undone."""
+    """One line, whether what it changes can't be undone, and the primitive's forward or rule that it calls."""
 
     text: str
-    is_final: bool
+    is_final: bool = False
+    function: Callable[..., Any] | None = None
 
 
 class Program:
@@ -62,9 +63,16 @@ class Program:
             self.large.add(name)
         return name
 
-    def add(self, text: str, is_final: bool = False) -> None:
+    def another(self, name: str) -> str:
+        """A new name for a value of the shape of this one."""
+        self._count += 1
+        if name in self.large:
+            self.large.add(f"v{self._count}")
+        return f"v{self._count}"
+
+    def add(self, text: str, is_final: bool = False, function: Callable[..., Any] | None = None) -> None:
         """Append a line."""
-        self.lines.append(Line(text, is_final))
+        self.lines.append(Line(text, is_final, function))
 
     def name(self, thing: Any, prefix: str = "f") -> str:
         """The name of a thing that is the same object at every replay."""
@@ -112,36 +120,38 @@ class Program:
 
         return re.sub(r"\b[a-z]\d+\b", shown, line.text)
 
-    def source(self, checks: Iterable[str]) -> str:
-        """The program as the text of a function of the arguments' tensors and arrays."""
+    def source(self, checks: Iterable[str], lines: Sequence[Line]) -> str:
+        """These lines as the text of a function of the arguments' tensors and arrays."""
         last: dict[str, int] = {}
-        for i, line in enumerate(self.lines):
+        for i, line in enumerate(lines):
             for found in _NAME.findall(line.text):
                 last[found] = i
         dying: dict[int, list[str]] = {}
         for found, i in last.items():
             if found in self.large:
                 dying.setdefault(i, []).append(found)
-        final = next((i for i, line in enumerate(self.lines) if line.is_final), len(self.lines))
+        final = next((i for i, line in enumerate(lines) if line.is_final), len(lines))
         text = ["def replay(a):", " try:"]
         text += [f"  {check}" for check in checks]
         text.append("  pass")
-        for i, line in enumerate(self.lines):
+        for i, line in enumerate(lines):
             indent = "  " if i < final else " "
             if i == final:
                 text += [" except Exception as error:", "  raise UndoneError from error"]
             text.append(indent + line.text)
-            if i in dying and i < len(self.lines) - 1:
+            if i in dying and i < len(lines) - 1:
                 text.append(f"{indent}del {', '.join(dying[i])}")
-        if final == len(self.lines):
+        if final == len(lines):
             text += [" except Exception as error:", "  raise UndoneError from error"]
         if SMALL_FRAME < self._count < CHUNK:  # behind the return, where it costs nothing but the room
             text.append(f" {' = '.join(f'u{i}' for i in range(CHUNK - self._count))} = None")
         return "\n".join(text) + "\n"
 
-    def function(self, checks: Iterable[str], name: str) -> tuple[Callable[[list[Any]], Any], str]:
+    def function(
+        self, checks: Iterable[str], lines: Sequence[Line], name: str
+    ) -> tuple[Callable[[list[Any]], Any], str]:
         """The function, and its source."""
-        source = self.source(checks)
+        source = self.source(checks, lines)
         namespace = dict(self.names, UndoneError=UndoneError)
         exec(compile(source, f"<replay of {name}>", "exec"), namespace)
         return namespace.pop("replay"), source  # in its own globals it would be a cycle

@@ -272,7 +272,7 @@ class Recorder:
                 name = text  # the operand itself
             else:
                 name = self.program.value(z)
-                self.program.add(f"{', '.join([name, *others])} = {text}")
+                self.program.add(f"{', '.join([name, *others])} = {text}", function=forward)
             self._follow(result, name)
             if result.node is not None:
                 self._frames[result.node] = [*names, *others, name]
@@ -456,7 +456,7 @@ class Recorder:
         if text in names:
             return text
         name = self.program.value(result)
-        self.program.add(f"{name} = {text}")
+        self.program.add(f"{name} = {text}", function=rule)
         return name
 
     def _stand_in(self, node: Node) -> str:

@@ -90,7 +90,7 @@ def cut_up(request, monkeypatch):
     monkeypatch.setattr(lowering, "COLUMNS", columns)
     monkeypatch.setattr(lowering, "FEW_COLUMNS", few_columns)
     monkeypatch.setattr(lowering, "NARROW", narrow)
-    monkeypatch.setattr(lowering, "PIXELS_FIRST", few)
+    monkeypatch.setattr(convolution, "FILTERS_LAST", few)
     monkeypatch.setattr(lowering, "SMALL", products)
     monkeypatch.setattr(lowering, "SHARE", 1)
     monkeypatch.setattr(pointwise, "PIXELS", columns)

@@ -21,12 +21,15 @@ import numpy as np
 
 from tinygrad_cnn.kernels import memory
 from tinygrad_cnn.kernels.numpy_fast import folding, lowering, pointwise, small
-from tinygrad_cnn.kernels.numpy_fast.layout import batch_last
+from tinygrad_cnn.kernels.numpy_fast.layout import batch_last, filters_last
 from tinygrad_cnn.kernels.numpy_fast.lowering import Windows
 from tinygrad_cnn.kernels.reference import Ints, Pairs
 
 FEW_CHANNELS = 8
 """A product with fewer rows than this uses but a part of the vector registers that BLAS keeps its sums in."""
+
+FILTERS_LAST = 16
+"""From so many filters on, their gradients are turned for a product that need not add up within vector registers."""
 
 
 def correlate(
@@ -85,8 +88,11 @@ def correlate_kernel(
     start = tuple(-before for before, _ in padding)
     if groups == 1 and dz.size * x.shape[1] * prod(kernel) <= small.PRODUCTS:
         return small.correlate_kernel(x, dz, windows, start)
-    x, dz = batch_last(x, windows.region(start)), batch_last(dz, tuple((0, m) for m in windows.out))
-    return lowering.correlate_kernel(x, dz, windows, groups)
+    if dz.shape[1] // groups < FILTERS_LAST:
+        dz = batch_last(dz, tuple((0, m) for m in windows.out))
+    else:
+        dz = filters_last(dz)
+    return lowering.correlate_kernel(batch_last(x, windows.region(start)), dz, windows, groups)
 
 
 def full_correlate(

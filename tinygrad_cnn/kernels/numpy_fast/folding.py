@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.kernels.numpy_fast import lowering
-from tinygrad_cnn.kernels.numpy_fast.layout import batch_last
-from tinygrad_cnn.kernels.numpy_fast.lowering import cut, scratch, share, shares_of
+from tinygrad_cnn.kernels.numpy_fast.layout import batch_last, scratch
+from tinygrad_cnn.kernels.numpy_fast.lowering import cut, multiply, share, shares_of
 from tinygrad_cnn.kernels.reference import Ints, Pairs
 
 
@@ -26,7 +26,7 @@ def conv_transpose(
     matrices = weight.reshape(groups, len(weight) // groups, -1).swapaxes(1, 2)  # (groups, F / groups * kernel, C)
     shares = shares_of(x.size * prod(weight.shape[1:]))
     x, y = (a.reshape(groups, -1, *a.shape[1:]) for a in (x, y))
-    bias = 0 if bias is None else bias.reshape(groups, -1, *(1,) * (y.ndim - 2))
+    biases = np.zeros(1, y.dtype) if bias is None else bias.reshape(groups, -1, *(1,) * (y.ndim - 2))
     (s, *_), (d, *_), ((before, _), *_), (height, *_) = stride, dilation, padding, kernel
     inner = [
         [_reach(k * d - before, m, p, s) for k in range(entries)]
@@ -34,20 +34,26 @@ def conv_transpose(
             kernel[1:], y.shape[3:-1], x.shape[3:-1], stride[1:], dilation[1:], padding[1:], strict=True
         )
     ]
+    # Every pixel of y is in one window: what falls on it is written, not added up.
+    is_tiled = kernel == stride and y.shape[2:-1] == tuple(m * k for m, k in zip(x.shape[2:-1], kernel, strict=True))
+    is_tiled = is_tiled and max(dilation) == 1 and not any(map(any, padding))
     row = matrices.shape[1] * groups * prod(x.shape[3:]) * x.itemsize
     together = max(1, lowering.CHUNK_BYTES // row)
 
     def fold(rows: slice) -> None:
         size, place = rows.stop - rows.start, y[:, :, rows]
-        place[...] = bias
+        if not is_tiled:
+            place[...] = biases
         low, high = before + rows.start - d * (height - 1), before + rows.stop - 1
         reached = range(max(-(-low // s), 0), min(high // s + 1, x.shape[2]))
         for some in cut(len(reached), together) if reached else ():
             first, last = reached[some.start], reached[some.stop - 1] + 1
             pixels = x[:, :, first:last]
             products = scratch("products", (groups, matrices.shape[1], prod(pixels.shape[2:])), x.dtype)
-            np.matmul(matrices, pixels.reshape(groups, pixels.shape[1], -1), out=products)
+            multiply(matrices, pixels.reshape(groups, pixels.shape[1], -1), products)
             products = products.reshape(groups, -1, *kernel, *pixels.shape[2:])
+            if is_tiled and bias is not None:
+                np.add(products, biases.reshape(*biases.shape, *(1,) * len(kernel)), out=products)
             for k in product(*map(range, kernel)):
                 taken, to = zip(
                     _reach(first * s + k[0] * d - before - rows.start, size, last - first, s),
@@ -55,7 +61,10 @@ def conv_transpose(
                     strict=True,
                 )
                 at = place[(slice(None), slice(None), *to)]
-                np.add(at, products[(slice(None), slice(None), *k, *taken)], out=at)
+                if is_tiled:
+                    np.copyto(at, products[(slice(None), slice(None), *k, *taken)])
+                else:
+                    np.add(at, products[(slice(None), slice(None), *k, *taken)], out=at)
 
     least = 2 * d * (height - 1) + 1  # or more is worked out twice than once
     share(fold, cut(y.shape[2], max(-(-y.shape[2] // shares), least)))

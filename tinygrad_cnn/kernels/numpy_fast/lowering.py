@@ -13,7 +13,6 @@ et al., cuDNN: Efficient primitives for deep learning (2014).
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import product
@@ -23,7 +22,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from tinygrad_cnn.kernels import blas, memory, threads
+from tinygrad_cnn.kernels import blas, threads
+from tinygrad_cnn.kernels.numpy_fast.layout import scratch
 from tinygrad_cnn.kernels.reference import Ints, Pairs
 
 CHUNK_BYTES = 3 << 20
@@ -46,9 +46,6 @@ SHARES = 8
 
 SMALL = 1000000
 """So many products of two numbers BLAS computes from the matrices as they lie, more from copies in another order."""
-
-PIXELS_FIRST = 16
-"""From so many filters on, their gradients are turned for a product that need not add up within vector registers."""
 
 SUMS = 8
 """The kernel's gradient is summed up in so many sums, which the threads share."""
@@ -128,7 +125,7 @@ def _runs(shape: Ints, most: int, least_runs: int) -> Iterator[tuple[tuple[slice
     below = prod(shape[axis + 1 :])
     whole = tuple(slice(0, m) for m in shape[axis + 1 :])
     for start, above in enumerate(product(*map(range, shape[:axis]))):
-        for some in cut(shape[axis], max(1, most // below)):
+        for some in cut(shape[axis], max(1, (most + below // 2) // below)):
             flat = slice((start * shape[axis] + some.start) * below, (start * shape[axis] + some.stop) * below)
             yield (*(slice(i, i + 1) for i in above), some, *whole), flat
 
@@ -189,13 +186,20 @@ def _flat(z: Any) -> Any:
 def multiply(a: Any, b: Any, out: Any) -> None:
     """out (..., F, n) = a (..., F, K) @ b (..., K, n), by so few columns at a time that BLAS copies nothing."""
     count = b.shape[-1]
-    width = min(SMALL // (a.shape[-2] * a.shape[-1]), count)
-    if width < count:
-        width = width // 16 * 16 if width >= 32 else count
+    width = _width(count, a.shape[-2] * a.shape[-1], 32)
     whole = count // width * width
     np.matmul(a[..., None, :, :], _blocks(b[..., :whole], width), out=_blocks(out[..., :whole], width))
     if whole < count:
         np.matmul(a, b[..., whole:], out=out[..., whole:])
+
+
+def _width(count: int, products: int, least: int) -> int:
+    """How many of `count` columns to multiply at a time if each takes so many products: all, or `least` or more."""
+    most = SMALL // products // 16 * 16
+    if count * products <= SMALL or most < least:
+        return count
+    fitting = (width for width in range(most, most // 2, -16) if count % width == 0)
+    return next(fitting, most)
 
 
 def _blocks(matrix: Any, width: int) -> Any:
@@ -204,9 +208,10 @@ def _blocks(matrix: Any, width: int) -> Any:
 
 
 def correlate_kernel(x: Any, dz: Any, windows: Windows, groups: int) -> Any:
-    """dK (F, C / groups, *kernel) from x (C, *size, N) and dz (F, *out, N)."""
+    """dK (F, C / groups, *kernel) from x (C, *size, N) and dz (F, *out, N), whose last or first axis is innermost."""
     shape = (len(dz), len(x) // groups, *windows.kernel)
-    if not windows.rows_overlap(x.shape[-1]):
+    # Products of single rows, which are added up, are not worth it where there are more filters than columns in a row.
+    if not windows.rows_overlap(x.shape[-1]) or prod(dz.shape[2:]) <= len(dz) // groups:
         windows, x, dz = windows.in_front(), x[:, None], dz[:, None]
     products = dz.size * prod(shape[1:])
     x, dz = (a.reshape(groups, -1, *a.shape[1:]) for a in (x, dz))
@@ -217,14 +222,8 @@ def correlate_kernel(x: Any, dz: Any, windows: Windows, groups: int) -> Any:
         total = np.zeros((groups, prod(shape[1:]), filters), x.dtype)
         for part in todo[some]:
             columns = lower(x, windows, part)
-            upstream = dz[(part.groups, slice(None), part.rows, *part.inner)].swapaxes(1, 2)
-            rows = scratch("rows", (*upstream.shape[:3], columns.shape[3]), x.dtype)
-            np.copyto(rows.reshape(upstream.shape), upstream)
-            rows = rows.swapaxes(2, 3)
-            if filters >= PIXELS_FIRST:
-                turned = scratch("turned", rows.shape, x.dtype)
-                np.copyto(turned, rows)
-                rows = turned
+            rows = dz[(part.groups, slice(None), part.rows, *part.inner)]
+            rows = np.moveaxis(rows, 1, -1).reshape(*columns.shape[:2], -1, filters)
             add_products(total[part.groups], columns, rows)
         sums[some.start] = total
 
@@ -237,38 +236,12 @@ def correlate_kernel(x: Any, dz: Any, windows: Windows, groups: int) -> Any:
 def add_products(total: Any, a: Any, b: Any) -> None:
     """total (groups, K, F) += the sum over rows of a (groups, rows, K, n) @ b (groups, rows, n, F)."""
     count = b.shape[-2]
-    width = min(SMALL // (a.shape[-2] * b.shape[-1]), count)
-    if width < count:
-        width = width // 16 * 16 if width >= 64 else count
+    width = _width(count, a.shape[-2] * b.shape[-1], 64)
     whole = count // width * width
     parts = _blocks(a[..., :whole], width) @ b[..., :whole, :].reshape(*b.shape[:-2], -1, width, b.shape[-1])
     total += parts.sum(axis=(1, 2))
     if whole < count:
         total += (a[..., whole:] @ b[..., whole:, :]).sum(axis=1)
-
-
-class _Scratch(threading.local):
-    """Memory of a thread's own, which is in the cache of its core."""
-
-    def __init__(self) -> None:
-        self.blocks: dict[str, Any] = {}
-
-
-_scratch = _Scratch()
-
-
-def scratch(role: str, shape: Ints, dtype: Any) -> Any:
-    """An array for this thread to work in until it asks again for this role.
-
-    Its rows begin some cache lines after a power of two: rows that are a power of two apart compete for the same places
-    in the cache, which costs a product a tenth to a half of its speed.
-    """
-    rows = (*shape[:-1], -(-shape[-1] // 16) * 16 + 16)
-    size = prod(rows) * dtype.itemsize
-    block = _scratch.blocks.get(role)
-    if block is None or block.size < size:
-        block = _scratch.blocks[role] = memory.empty((size,), np.uint8)
-    return np.ndarray(rows, dtype, block)[..., : shape[-1]]
 
 
 def share(work: Callable[[Any], None], pieces: Sequence[Any]) -> None:

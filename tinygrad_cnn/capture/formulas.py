@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from math import isfinite
 from typing import Any
 
+from tinygrad_cnn.primitives.matmul import SMALL
+
 
 class _NoLineError(Exception):
     """The function does more with its operands than arithmetic."""
@@ -63,7 +65,9 @@ class Name:
         return Name(f"{self.text}.T", lambda: self.value().T)
 
     def dot(self, other: Any) -> Name:
-        """The product of matrices."""
+        """The product of small matrices; large ones are for kernels."""
+        if self.size * other.shape[-1] >= SMALL:
+            raise _NoLineError
         return Name(f"({self.text}.dot({_text(other)}))", lambda: self.value().dot(_value(other)))
 
     __add__, __radd__ = _binary("+", operator.add)

@@ -40,6 +40,26 @@ def test_sums_are_exact_on_integers(shape, dtype, most, layout, monkeypatch):
             np.testing.assert_array_equal(z, expected)
 
 
+PARTS = {
+    "channels": (Ellipsis, slice(8, 40)),
+    "one channel": (Ellipsis, slice(3, 4)),
+    "every second channel": (Ellipsis, slice(None, None, 2)),
+    "rows": (slice(None), slice(1, 4)),
+    "pixels": (slice(None), slice(None), slice(1, 3)),
+    "backward": (slice(None), slice(None, None, -1)),
+    "channels backward": (Ellipsis, slice(None, None, -1)),
+}
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_sums_of_a_part_of_an_array(part):
+    whole = integers((3, 5, 4, 48), 1, np.float32)
+    repeated = [np.broadcast_to(whole[:1], whole.shape), np.broadcast_to(whole[..., :1], whole.shape)]
+    for x in (whole[PARTS[part]], whole[PARTS[part]].transpose(0, 3, 1, 2), *repeated):
+        for axis in subsets(4):
+            np.testing.assert_array_equal(sums.sum(x, axis), x.sum(axis=axis))
+
+
 @layout
 def test_nan_and_infinity_stay_in_their_sums(layout):
     x = arranged(specials((8, 3, 5, 6), 1), layout)

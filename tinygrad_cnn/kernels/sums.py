@@ -45,10 +45,13 @@ def of_rows(matrix: Any) -> Any:
 
 
 def _sum_by_products(x: Any, axis: Axes) -> Any:
-    """The sum, with the axes in place; None where the array has gaps or the axes are too mixed for few products."""
-    order = sorted(range(x.ndim), key=lambda i: -abs(x.strides[i]))
+    """The sum, with the axes in place; None where too much of the array has to be copied for few products.
+
+    Rows may have gaps between them: those of a part of the channels have, in channels-last memory.
+    """
+    order = sorted(range(x.ndim), key=lambda i: -x.strides[i])
     in_memory = x.transpose(order)
-    if not in_memory.flags.c_contiguous:
+    if not in_memory.flags.c_contiguous and (in_memory.strides[-1] != x.itemsize or min(x.strides) < 0):
         return None
     groups = [(is_summed, prod(x.shape[i] for i in group)) for is_summed, group in groupby(
         (i for i in order if x.shape[i] > 1), key=lambda i: i in axis

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from math import prod
 from typing import Any
 
-from tinygrad_cnn.backend import shape_of
 from tinygrad_cnn.nn import init
 from tinygrad_cnn.nn.arguments import boolean, integer, positive, shown
 from tinygrad_cnn.nn.module import Module, Parameter
 from tinygrad_cnn.primitives import elementwise, softmax
-from tinygrad_cnn.primitives.arguments import axis_of
 from tinygrad_cnn.primitives.matmul import linear
-from tinygrad_cnn.primitives.shape import broadcast_to, reshape
+from tinygrad_cnn.primitives.shape import broadcast_to, flattened
 
 
 class Linear(Module):
@@ -100,14 +97,7 @@ class Flatten(Module):
 
     def forward(self, x: Any) -> Any:
         """x in its new shape."""
-        shape = shape_of(x)
-        start = axis_of("Flatten", self.start_axis, len(shape))
-        end = axis_of("Flatten", self.end_axis, len(shape))
-        if start > end:
-            raise ValueError(
-                f"Flatten: start_axis {self.start_axis} lies behind end_axis {self.end_axis} for x of shape {shape}"
-            )
-        return reshape(x, (*shape[:start], prod(shape[start : end + 1]), *shape[end + 1 :]))
+        return flattened("Flatten", x, self.start_axis, self.end_axis)
 
     def extra_repr(self) -> str:
         """The arguments that differ from their defaults."""

@@ -67,13 +67,13 @@ class Sequential(Module):
 
     def forward(self, x: Any) -> Any:
         """x through every module in turn."""
-        for name, module in zip(self._names, self, strict=True):
-            shape = shape_of(x)
+        for name in self._names:
+            module = getattr(self, name)
             try:
                 x = module(x)
             except Exception as error:
                 layer = f"{type(module).__name__}({module.extra_repr()})"
-                error.add_note(f"in Sequential ({name}): {layer}, given shape {shape}")
+                error.add_note(f"in Sequential ({name}): {layer}, given shape {shape_of(x)}")
                 raise
         return x
 

@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_cnn import backend
 from tinygrad_cnn.backend import get_array_module, shape_of
 from tinygrad_cnn.engine import Variable, observed, primitive
-from tinygrad_cnn.primitives.arguments import axes_of, axis_of, shape_from
+from tinygrad_cnn.primitives.arguments import axes_of, axis_of, remembered, shape_from
 
 
 @primitive(x=lambda dz, x_shape: _reshape(dz, shape=x_shape))
@@ -178,11 +178,23 @@ def flatten(x: Any, start_axis: int = 0, end_axis: int = -1) -> Any:
     >>> tg.flatten(tg.tensor([[[1, 2], [3, 4]]]), 1).shape
     (1, 4)
     """
-    shape = shape_of(x) or (1,)
-    start, end = axis_of("flatten", start_axis, len(shape)), axis_of("flatten", end_axis, len(shape))
+    return flattened("flatten", x, start_axis, end_axis)
+
+
+def flattened(operation: str, x: Any, start_axis: int, end_axis: int) -> Any:
+    """`flatten`, whose errors name the operation."""
+    old = shape_of(x)
+    shape = _flat_shape(operation, old, start_axis, end_axis)
+    return x if shape == old else _reshape(x, shape=shape)
+
+
+@remembered
+def _flat_shape(operation: str, shape: tuple[int, ...], start_axis: int, end_axis: int) -> tuple[int, ...]:
+    shape = shape or (1,)
+    start, end = axis_of(operation, start_axis, len(shape)), axis_of(operation, end_axis, len(shape))
     if start > end:
-        raise ValueError(f"flatten: start_axis {start_axis} lies behind end_axis {end_axis} for x of shape {shape}")
-    return reshape(x, (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
+        raise ValueError(f"{operation}: start_axis {start_axis} lies behind end_axis {end_axis} for x of shape {shape}")
+    return (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :])
 
 
 @primitive(x=lambda dz: dz)  # the engine sums over the axes that were broadcast

@@ -52,7 +52,7 @@ from tinygrad_cnn.kernels.threads import openmp
 
 CACHED = 512  # kernels of one builder
 SMALL = memory.SMALL_BYTES  # bytes of scratch memory that a kernel keeps rather than ask for them in every call
-ALONE = 1 << 14  # bytes of a kernel's arrays, below which it runs on one thread
+ALONE = 1 << 15  # bytes of a kernel's arrays, below which it runs on one thread
 ALIGNMENT = memory.ALIGNMENT
 _IMPLEMENTATION, _ARGUMENT, _SCRATCHPAD = 8, 255, 136  # dnnl_query_t
 

@@ -12,6 +12,7 @@ Their results have the batch innermost in memory, see `layout`, but those of `po
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from itertools import product
 from math import gcd, prod
@@ -22,11 +23,17 @@ import numpy as np
 from tinygrad_cnn.kernels import memory
 from tinygrad_cnn.kernels.numpy_fast import folding, lowering, pointwise, small
 from tinygrad_cnn.kernels.numpy_fast.layout import batch_last, filters_last
-from tinygrad_cnn.kernels.numpy_fast.lowering import Windows
+from tinygrad_cnn.kernels.numpy_fast.lowering import Windows, cut, share
 from tinygrad_cnn.kernels.reference import Ints, Pairs
 
 FEW_CHANNELS = 8
 """A product with fewer rows than this uses but a part of the vector registers that BLAS keeps its sums in."""
+
+PIECES = 8
+"""Many groups of channels are cut into so many pieces, which the threads share."""
+
+PIECE = 1 << 17
+"""But not into pieces with fewer numbers."""
 
 FILTERS_LAST = 16
 """From so many filters on, their gradients are turned for a product that need not add up within vector registers."""
@@ -50,7 +57,13 @@ def correlate(
         z = small.correlate(x, weight, bias, windows, start)
     else:
         z = memory.empty((len(weight), *windows.out, len(x)), x.dtype)
-        lowering.correlate(z, batch_last(x, windows.region(start)), weight, bias, windows, groups)
+
+        def correlate_groups(some: _Groups) -> None:
+            image, filters = batch_last(x[:, some.of(x.shape[1])], windows.region(start)), some.of(len(z))
+            biases = None if bias is None else bias[filters]
+            lowering.correlate(z[filters], image, weight[filters], biases, windows, some.count)
+
+        _in_groups(correlate_groups, groups, x)
         z = z.transpose(-1, *range(z.ndim - 1))
     return z if later is None else z + later
 
@@ -63,6 +76,30 @@ def _windows(size: Ints, kernel: Ints, stride: Ints, padding: Pairs, dilation: I
         for m, k, s, (before, after), d in zip(size, kernel, stride, padding, dilation, strict=True)
     )
     return Windows(kernel, out, stride, dilation), tuple(-before for before, _ in padding)
+
+
+class _Groups(NamedTuple):
+    """A run of the groups of channels."""
+
+    start: int
+    stop: int
+    all: int
+
+    @property
+    def count(self) -> int:
+        return self.stop - self.start
+
+    def of(self, length: int) -> slice:
+        """Their part of an axis, of channels or filters, that all groups share."""
+        return slice(self.start * length // self.all, self.stop * length // self.all)
+
+
+def _in_groups(work: Callable[[_Groups], None], groups: int, x: Any) -> None:
+    """All groups; some after the other where there is much, which then stays in the cache from one step to the next."""
+    if groups < PIECES or x.size < PIECES * PIECE:
+        work(_Groups(0, groups, groups))
+    else:
+        share(work, [_Groups(piece.start, piece.stop, groups) for piece in cut(groups, groups // PIECES)])
 
 
 def _of_one_dtype(x: Any, weight: Any, bias: Any) -> tuple[Any, Any, Any, Any]:
@@ -88,11 +125,19 @@ def correlate_kernel(
     start = tuple(-before for before, _ in padding)
     if groups == 1 and dz.size * x.shape[1] * prod(kernel) <= small.PRODUCTS:
         return small.correlate_kernel(x, dz, windows, start)
-    if dz.shape[1] // groups < FILTERS_LAST:
-        dz = batch_last(dz, tuple((0, m) for m in windows.out))
-    else:
-        dz = filters_last(dz)
-    return lowering.correlate_kernel(batch_last(x, windows.region(start)), dz, windows, groups)
+    dk = np.empty((dz.shape[1], x.shape[1] // groups, *kernel), x.dtype)
+
+    def correlate_groups(some: _Groups) -> None:
+        filters = some.of(len(dk))
+        upstream, image = dz[:, filters], batch_last(x[:, some.of(x.shape[1])], windows.region(start))
+        if len(dk) // groups < FILTERS_LAST:
+            upstream = batch_last(upstream, tuple((0, m) for m in windows.out))
+        else:
+            upstream = filters_last(upstream)
+        dk[filters] = lowering.correlate_kernel(image, upstream, windows, some.count)
+
+    _in_groups(correlate_groups, groups, x)
+    return dk
 
 
 def full_correlate(
@@ -123,10 +168,15 @@ def conv_transpose(
         y = small.full_correlate(x, _rotated(weight), bias, size, stride, padding, dilation)
         return y if later is None else y + later
     y = memory.empty((weight.shape[1] * groups, *size, len(x)), x.dtype)
-    if weight.shape[1] < FEW_CHANNELS < weight.shape[0] // groups or kernel == stride:
-        folding.conv_transpose(y, x, weight, bias, stride, padding, dilation, groups)
-    else:
-        _by_phases(y, x, weight, bias, stride, padding, dilation, groups)
+    is_folded = weight.shape[1] < FEW_CHANNELS < weight.shape[0] // groups or kernel == stride
+    transpose = folding.conv_transpose if is_folded else _by_phases
+
+    def transpose_groups(some: _Groups) -> None:
+        channels, filters = some.of(x.shape[1]), some.of(len(y))
+        biases = None if bias is None else bias[filters]
+        transpose(y[filters], x[:, channels], weight[channels], biases, stride, padding, dilation, some.count)
+
+    _in_groups(transpose_groups, groups, x)
     y = y.transpose(-1, *range(y.ndim - 1))
     return y if later is None else y + later
 

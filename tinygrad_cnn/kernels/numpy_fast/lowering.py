@@ -38,11 +38,8 @@ FEW_COLUMNS = 128
 NARROW = 64
 """Output rows of fewer columns are worked on together, as one."""
 
-SHARE = 8 << 20
+SHARE = 3 << 20
 """So many products of two numbers, or more, are worth a part of their own, which another thread may take."""
-
-SHARES = 8
-"""No part is cut for the threads to share where there are so many."""
 
 SMALL = 1000000
 """So many products of two numbers BLAS computes from the matrices as they lie, more from copies in another order."""
@@ -74,20 +71,26 @@ class Windows(NamedTuple):
 
 
 class Part(NamedTuple):
-    """Some groups of channels, some rows of outputs, and a run of columns in each of these rows."""
+    """Some groups of channels, some rows of outputs, a run of columns in each of these rows, and how it is lowered."""
 
     groups: slice
     rows: slice
     inner: tuple[slice, ...]  # the run: for each inner axis, then for the samples
     columns: slice  # the same run, in a flattened row
+    begin: tuple[slice, ...]  # where it begins on the image
+    view: Ints  # groups, rows, channels, entries of the kernel, outputs, samples
+    strides: Ints  # of that view of the image
+    lowered: Ints  # the same as groups, rows, entries, columns
+    overlapping: Ints  # and with all entries of the kernel: groups, output rows, entries, columns
 
 
 @lru_cache(1024)
-def parts(windows: Windows, batch: int, channels: int, groups: int, itemsize: int, products: int) -> list[Part]:
+def parts(windows: Windows, shape: Ints, strides: Ints, itemsize: int, products: int) -> list[Part]:
     """All outputs in parts whose columns take about `CHUNK_BYTES`, the same ones for any number of threads.
 
-    `channels` is the number of input channels in a group. Rows are cut last, since neighbouring parts both need some.
+    The shape and strides are those of x (groups, C, R, ..., N). Rows are cut last, since neighbours both need some.
     """
+    groups, channels, batch = shape[0], shape[1], shape[-1]
     shares = shares_of(products)
     rows, inner = windows.out[0], (*windows.out[1:], batch)
     column = channels * prod(windows.kernel[1:]) * itemsize  # the bytes of a column in one row
@@ -101,13 +104,37 @@ def parts(windows: Windows, batch: int, channels: int, groups: int, itemsize: in
     if height == rows:
         together = max(1, min(CHUNK_BYTES // (longest * seen), groups * len(runs) // shares))
     return [
-        Part(some, few, *run) for some, few, run in product(cut(groups, together), cut(rows, height), runs)
+        _part(windows, strides, channels, some, few, *run)
+        for some, few, run in product(cut(groups, together), cut(rows, height), runs)
     ]
 
 
+def _part(
+    windows: Windows, strides: Ints, channels: int, some: slice, rows: slice, inner: tuple[slice, ...], columns: slice
+) -> Part:
+    (height, *kernel), (stride, *_) = windows.kernel, windows.stride
+    groups, out, *along, batch = (p.stop - p.start for p in (some, rows, *inner))
+    starts = (slice(p.start * s, None) for p, s in zip((rows, *inner[:-1]), windows.stride, strict=True))
+    of_group, of_channel, of_row, *of_inner, of_sample = strides
+    dilated = (d * step for d, step in zip(windows.dilation[1:], of_inner, strict=True))
+    strided = (s * step for s, step in zip(windows.stride[1:], of_inner, strict=True))
+    seen, entries, count = (out - 1) * stride + height, channels * prod(kernel), columns.stop - columns.start
+    return Part(
+        some,
+        rows,
+        inner,
+        columns,
+        (some, slice(None), *starts, inner[-1]),
+        (groups, seen, channels, *kernel, *along, batch),
+        (of_group, of_row, of_channel, *dilated, *strided, of_sample),
+        (groups, seen, entries, count),
+        (groups, out, height * entries, count),
+    )
+
+
 def shares_of(products: int) -> int:
-    """In how many parts or more a convolution of so many products is to be cut."""
-    return min(1 << max(products // SHARE, 1).bit_length() - 1, SHARES)
+    """In how many parts or more a convolution of so many products is to be cut: a power of two, about their root."""
+    return 1 << (products // SHARE).bit_length() // 2
 
 
 def cut(count: int, most: int) -> list[slice]:
@@ -132,23 +159,10 @@ def _runs(shape: Ints, most: int, least_runs: int) -> Iterator[tuple[tuple[slice
 
 def lower(x: Any, windows: Windows, part: Part) -> Any:
     """The columns of a part: (groups, output rows, kernel entries (i, c, j), columns), for x (groups, C, R, ..., N)."""
-    kernel, stride = windows.kernel, windows.stride
-    outputs = (part.rows, *part.inner[:-1])
-    height, *inner = (p.stop - p.start for p in outputs)
-    starts = (slice(p.start * s, None) for p, s in zip(outputs, stride, strict=True))
-    x = x[(part.groups, slice(None), *starts, part.inner[-1])]
-    groups, channels, batch = x.shape[0], x.shape[1], x.shape[-1]
-    rows, entries, columns = (height - 1) * stride[0] + kernel[0], channels * prod(kernel[1:]), prod(inner) * batch
-    lowered = scratch("columns", (groups, rows, entries, columns), x.dtype)
-    view = (groups, rows, channels, *kernel[1:], *inner, batch)
-    of_group, of_channel, of_row, *of_inner, of_sample = x.strides
-    dilated = (d * step for d, step in zip(windows.dilation[1:], of_inner, strict=True))
-    strided = (s * step for s, step in zip(stride[1:], of_inner, strict=True))
-    steps = (of_group, of_row, of_channel, *dilated, *strided, of_sample)
-    np.copyto(lowered.reshape(view), as_strided(x, view, steps))
+    lowered = scratch("columns", part.lowered, x.dtype)
+    np.copyto(lowered.reshape(part.view), as_strided(x[part.begin], part.view, part.strides))
     to_group, to_row, to_entry, to_column = lowered.strides
-    shape = (groups, height, kernel[0] * entries, columns)
-    return as_strided(lowered, shape, (to_group, stride[0] * to_row, to_entry, to_column))
+    return as_strided(lowered, part.overlapping, (to_group, windows.stride[0] * to_row, to_entry, to_column))
 
 
 def correlate(z: Any, x: Any, weight: Any, bias: Any, windows: Windows, groups: int) -> None:
@@ -158,7 +172,7 @@ def correlate(z: Any, x: Any, weight: Any, bias: Any, windows: Windows, groups: 
     products = z.size * prod(weight.shape[1:])
     x, z = (a.reshape(groups, -1, *a.shape[1:]) for a in (x, z))
     # (F, C / groups, R, ...) -> for each group the matrix of its filters, over the entries (i, c, j)
-    matrices = np.ascontiguousarray(np.moveaxis(weight, 2, 1).reshape(groups, 1, z.shape[1], -1))
+    matrices = np.ascontiguousarray(weight.swapaxes(1, 2).reshape(groups, 1, z.shape[1], -1))
     bias = None if bias is None else bias.reshape(groups, 1, -1, 1)
     flat = _flat(z)
 
@@ -175,7 +189,7 @@ def correlate(z: Any, x: Any, weight: Any, bias: Any, windows: Windows, groups: 
             place = z[(part.groups, slice(None), part.rows, *part.inner)].swapaxes(1, 2)
             np.copyto(place, rows.reshape(place.shape))
 
-    share(correlate_part, parts(windows, x.shape[-1], x.shape[1], groups, z.itemsize, products))
+    share(correlate_part, parts(windows, x.shape, x.strides, z.itemsize, products))
 
 
 def _flat(z: Any) -> Any:
@@ -215,7 +229,7 @@ def correlate_kernel(x: Any, dz: Any, windows: Windows, groups: int) -> Any:
         windows, x, dz = windows.in_front(), x[:, None], dz[:, None]
     products = dz.size * prod(shape[1:])
     x, dz = (a.reshape(groups, -1, *a.shape[1:]) for a in (x, dz))
-    filters, todo = dz.shape[1], parts(windows, x.shape[-1], x.shape[1], groups, x.itemsize, products)
+    filters, todo = dz.shape[1], parts(windows, x.shape, x.strides, x.itemsize, products)
     sums: dict[int, Any] = {}
 
     def correlate_parts(some: slice) -> None:
@@ -223,7 +237,7 @@ def correlate_kernel(x: Any, dz: Any, windows: Windows, groups: int) -> Any:
         for part in todo[some]:
             columns = lower(x, windows, part)
             rows = dz[(part.groups, slice(None), part.rows, *part.inner)]
-            rows = np.moveaxis(rows, 1, -1).reshape(*columns.shape[:2], -1, filters)
+            rows = rows.transpose(0, *range(2, rows.ndim), 1).reshape(*columns.shape[:2], -1, filters)
             add_products(total[part.groups], columns, rows)
         sums[some.start] = total
 

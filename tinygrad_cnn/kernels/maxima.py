@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import reduce
+from collections.abc import Sequence
+from functools import lru_cache, reduce
 from math import prod
 from typing import Any
 
@@ -24,11 +25,28 @@ def maxima(
     >>> maxima(x, (2, 2), (2, 2), ((0, 0), (0, 0)), (1, 1)).tolist()
     [[[[5.0, 7.0], [13.0, 15.0]]]]
     """
-    is_plain = type(x) is np.ndarray and x.dtype.kind == "f" and 0 < x.size <= SMALL and prod(kernel) > 1
-    if not is_plain or any(map(any, padding)) or dispatch.chosen() == "reference":
-        return dispatch.max_pool(x, kernel, stride, padding, dilation)[0]
-    for axis, k, s, d in zip(range(2, x.ndim), kernel, stride, dilation, strict=True):
-        end = x.shape[axis] - d * (k - 1)  # behind the places where a window may begin
-        before = (slice(None),) * axis
-        x = reduce(np.maximum, [x[(*before, slice(d * u, d * u + end, s))] for u in range(k)])
-    return x
+    if type(x) is np.ndarray and x.dtype.kind == "f" and 0 < x.size <= SMALL and dispatch.chosen() != "reference":
+        pieces = _pieces(x.shape[2:], kernel, stride, padding, dilation)
+        for of_axis in pieces:
+            x = reduce(np.maximum, [x[piece] for piece in of_axis])
+        if pieces:
+            return x
+    return dispatch.max_pool(x, kernel, stride, padding, dilation)[0]
+
+
+@lru_cache(256)
+def _pieces(
+    size: tuple[int, ...],
+    kernel: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: Pairs,
+    dilation: tuple[int, ...],
+) -> list[list[Sequence[slice]]]:
+    """For each spatial axis, the elements of all windows that come first, second and so on; none with a padding."""
+    if any(map(any, padding)) or prod(kernel) == 1:
+        return []
+    found = []
+    for axis, (m, k, s, d) in enumerate(zip(size, kernel, stride, dilation, strict=True), 2):
+        end = m - d * (k - 1)  # behind the places where a window may begin
+        found.append([(*(slice(None),) * axis, slice(d * u, d * u + end, s)) for u in range(k)])
+    return found

@@ -9,15 +9,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from math import gcd
 from numbers import Rational
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_cnn.backend import get_array_module, is_object
+from tinygrad_cnn.kernels import blocks, memory
 
 Weight = int | Fraction
 Terms = tuple[tuple[int, Weight], ...]
+
+LONG = 5
+"""So many terms in a run, on average, are taken as a view sooner than by their indices."""
+
+
+class Run(NamedTuple):
+    """Some outputs' terms: where these and their inputs are, and the weight, an array where there are several."""
+
+    outputs: Any
+    inputs: Any
+    weight: Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,14 +59,25 @@ class AxisMap:
         return AxisMap(len(self.rows), tuple(map(tuple, rows)))
 
     @cached_property
-    def taps(self) -> list[tuple[Any, Any, Any]]:
-        """The k-th terms of all outputs that have as many: (outputs, inputs, weights), weights None for ones."""
+    def taps(self) -> list[list[Run]]:
+        """The k-th terms of all outputs that have as many, in runs.
+
+        A map of n to m elements repeats itself after m / gcd(n, m) outputs: of one and the same weight, these terms are
+        evenly spaced, and all are taken and put by views. Where runs would be short, one has all terms.
+        """
+        common = gcd(self.size, len(self.rows))
         taps = []
         for k in range(max(map(len, self.rows), default=0)):
-            outputs = [p for p, row in enumerate(self.rows) if len(row) > k]
-            inputs, weights = zip(*(self.rows[p][k] for p in outputs), strict=True)
-            ones = all(weight == 1 for weight in weights)
-            taps.append((_places(outputs), _places(list(inputs)), None if ones else np.array(weights, dtype=object)))
+            terms = [(p, *row[k]) for p, row in enumerate(self.rows) if len(row) > k]
+            runs: list[list[tuple[int, int, Weight]]] = []
+            ends: dict[tuple[int, int, Weight], list[tuple[int, int, Weight]]] = {}
+            for p, i, weight in terms:
+                run = ends.pop((p - len(self.rows) // common, i - self.size // common, weight), None)
+                if run is None:
+                    runs.append(run := [])
+                run.append((p, i, weight))
+                ends[p, i, weight] = run
+            taps.append([_run(run) for run in (runs if len(terms) >= LONG * len(runs) else [terms])])
         return taps
 
     @cached_property
@@ -66,16 +90,40 @@ class AxisMap:
         xp = get_array_module(x)
         if x.dtype.kind in "biu" and not self.keeps_integers:
             x = x.astype(np.float64)
-        z = xp.zeros_like(x, shape=(*x.shape[:axis], len(self.rows), *x.shape[axis + 1 :]))  # laid out as x
-        for k, (outputs, inputs, weights) in enumerate(self.taps):
-            part = x[_at(xp, axis, inputs)]
-            if weights is not None:
-                part = _weighted(xp, part, weights.reshape(-1, *(1,) * (x.ndim - axis - 1)))
-            if k == 0:
-                z[_at(xp, axis, outputs)] = part
-            else:
-                z[_at(xp, axis, outputs)] += part
+        shape = (*x.shape[:axis], len(self.rows), *x.shape[axis + 1 :])
+        if not blocks.are_alike(x):
+            z = xp.zeros_like(x, shape=shape)  # laid out as x
+            self._put(x, z, axis)
+            return z
+        z = memory.empty(shape, x.dtype, tuple(sorted(range(x.ndim), key=lambda i: (-abs(x.strides[i]), i))))
+        if not all(self.rows):
+            z.fill(0)
+        if axis:
+            passes = 2 * len(self.taps)
+            blocks.run(lambda i: self._put(x[i], z[i], axis), len(x), max(x[0].size, z[0].size), passes)
+        else:
+            self._put(x, z, axis)
         return z
+
+    def _put(self, x: Any, z: Any, axis: int) -> None:
+        """Write the map of x to z, which is 0 where an output has no terms."""
+        xp = get_array_module(x)
+        for k, runs in enumerate(self.taps):
+            for outputs, inputs, weight in runs:
+                part, place = x[_at(xp, axis, inputs)], _at(xp, axis, outputs)
+                if weight is not None:
+                    part = _weighted(xp, part, weight, axis)
+                if k == 0:
+                    z[place] = part
+                else:
+                    z[place] += part
+
+
+def _run(terms: list[tuple[int, int, Weight]]) -> Run:
+    outputs, inputs, weights = map(list, zip(*terms, strict=True))
+    if any(weight != weights[0] for weight in weights):
+        return Run(_places(outputs), _places(inputs), np.array(weights, dtype=object))
+    return Run(_places(outputs), _places(inputs), None if weights[0] == 1 else weights[0])
 
 
 def _places(indices: list[int]) -> Any:
@@ -90,8 +138,13 @@ def _at(xp: Any, axis: int, places: Any) -> tuple[Any, ...]:
     return (*(slice(None),) * axis, places if isinstance(places, slice) else xp.asarray(places))
 
 
-def _weighted(xp: Any, part: Any, weights: Any) -> Any:
-    return _times(part, weights) if is_object(part) else part * xp.asarray(weights.astype(part.dtype))
+def _weighted(xp: Any, part: Any, weight: Any, axis: int) -> Any:
+    if isinstance(weight, np.ndarray):
+        weight = weight.reshape(-1, *(1,) * (part.ndim - axis - 1))
+    if is_object(part):
+        return _times(part, weight)
+    weight = xp.asarray(weight.astype(part.dtype)) if isinstance(weight, np.ndarray) else part.dtype.type(weight)
+    return np.multiply(part, weight, out=memory.empty_like(part)) if xp is np else part * weight
 
 
 def _product(value: Any, weight: Weight) -> Any:

@@ -45,6 +45,7 @@ _number = itertools.count(1).__next__
 _ndarray = np.ndarray
 _new = object.__new__
 _NO_OPTIONS: dict[str, Any] = {}
+_NEITHER, _NOTHING = (False, False, False), (None, None, None)
 
 
 class _Mode(threading.local):
@@ -206,13 +207,18 @@ class Node:
     recorded it.
     """
 
+    # Python's garbage collector visits each container of a large graph again and again, in vain: so the parents are no
+    # tuple, which would be a second one for every node.
     __slots__ = (
-        "calls", "gradient", "name", "number", "options", "parents", "plan", "saved", "target", "value", "where",
+        "calls", "first", "gradient", "name", "number", "options", "others", "plan", "saved", "second", "target",
+        "value", "where",
     )  # fmt: skip
     requires_grad: ClassVar[bool] = True
 
     plan: Plan | None
-    parents: tuple[Node, ...]
+    first: Any  # a node, or None
+    second: Any
+    others: tuple[Node, ...]
     saved: tuple[Any, ...] | None
     options: dict[str, Any]
     value: Any
@@ -222,6 +228,13 @@ class Node:
     target: ref[Variable] | None
     where: Any
     calls: tuple[Call, ...] | None
+
+    @property
+    def parents(self) -> tuple[Node, ...]:
+        """The operands' nodes, in their order."""
+        if self.second is None:
+            return () if self.first is None else (self.first,)
+        return (self.first, self.second, *self.others)
 
     @property
     def primitive(self) -> Primitive | None:
@@ -254,8 +267,8 @@ class Source(Node):
     __slots__ = ()
 
     def __init__(self, value: Any, name: str | None = None, target: ref[Variable] | None = None) -> None:
-        self.plan = None
-        self.parents = self.saved = ()
+        self.plan = self.first = self.second = None
+        self.others = self.saved = ()
         self.options = _NO_OPTIONS
         self.value = value if type(value) in SCALARS else kept(value)
         self.number = _number()
@@ -383,7 +396,7 @@ class Primitive:
             saved += [backend.shape_of(arrays[i]) for i in plan.shapes]
         if plan.options:
             saved += [options[name] for name in plan.options]
-        result = _result(type(variable), z, plan, tuple(nodes), tuple(saved), options)
+        result = _result(type(variable), z, plan, *_three(nodes), tuple(saved), options)
         if not plain:
             if _mode.debug:
                 result.node.where = diagnostics.users_line()
@@ -440,6 +453,7 @@ class Primitive:
         place = {source: i for i, source in enumerate(kept)}
         rules = tuple((i, rule, tuple([place[source] for source in sources])) for i, rule, sources in requests)
         keeps = tuple([value in named for value in values])
+        keeps = _NEITHER if keeps == _NEITHER else keeps
         drops = tuple([i for i, keep in enumerate(keeps) if not keep])
         return Plan(self, keeps, drops, tuple(shapes), tuple(options), rules)
 
@@ -542,7 +556,7 @@ def _call_of(definition: Primitive) -> Callable[..., Any]:
         if options or (_apart and not _mode.plain):
             return call_by_name(*operands, **options)
         try:
-            parents = tuple([x.node for x in operands])
+            parents = [x.node for x in operands]
             chosen = plan(*[node.requires_grad for node in parents])
         except AttributeError:  # an operand that is no tensor, or has no node yet
             return apply(operands, _NO_OPTIONS)
@@ -560,7 +574,7 @@ def _call_of(definition: Primitive) -> Callable[..., Any]:
         arrays.append(z)  # from here on it is what the node keeps
         for i in chosen.drops:
             arrays[i] = None
-        return _result(type(operands[0]), z, chosen, parents, tuple(arrays))
+        return _result(type(operands[0]), z, chosen, *_three(parents), tuple(arrays))
 
     if auxiliary or count > 2:
         return call
@@ -580,7 +594,8 @@ def _call_of(definition: Primitive) -> Callable[..., Any]:
                     except (TypeError, ValueError) as error:
                         name_operation(definition.name, [a], error)
                         raise
-                    return _result(type(x), z, only, (m,), (a if keeps_x else None, z if keeps_z else None))
+                    saved = (a if keeps_x else None, z if keeps_z else None)
+                    return _result(type(x), z, only, m, None, (), saved)
             elif type(x) is _ndarray or type(x) in SCALARS:
                 return forward(x)
             return apply((x,), _NO_OPTIONS)
@@ -605,9 +620,13 @@ def _call_of(definition: Primitive) -> Callable[..., Any]:
                     except (TypeError, ValueError) as error:
                         name_operation(definition.name, [a, b], error)
                         raise
-                    keeps_x, keeps_y, keeps_z = chosen.keeps
-                    saved = (a if keeps_x else None, b if keeps_y else None, z if keeps_z else None)
-                    return _result(type(x), z, chosen, (m, n), saved)
+                    keeps = chosen.keeps
+                    if keeps is _NEITHER:
+                        saved = _NOTHING
+                    else:
+                        keeps_x, keeps_y, keeps_z = keeps
+                        saved = (a if keeps_x else None, b if keeps_y else None, z if keeps_z else None)
+                    return _result(type(x), z, chosen, m, n, (), saved)
         elif type(x) is _ndarray and type(y) is _ndarray:
             return forward(x, y)
         return apply((x, y), _NO_OPTIONS)
@@ -625,13 +644,27 @@ def name_operation(operation: str, arrays: list[Any], error: TypeError | ValueEr
         raise (TypeError if isinstance(error, TypeError) else ValueError)(f"{operation}: {error}") from error
 
 
+def _three(nodes: list[Any]) -> tuple[Any, Any, tuple[Any, ...]]:
+    """The first, the second and the other parents."""
+    return (nodes[0], nodes[1], tuple(nodes[2:])) if len(nodes) > 1 else (nodes[0], None, ())
+
+
 def _result(
-    kind: Any, z: Any, plan: Plan, parents: tuple[Any, ...], saved: tuple[Any, ...], options: Any = _NO_OPTIONS
+    kind: Any,
+    z: Any,
+    plan: Plan,
+    first: Any,
+    second: Any,
+    others: tuple[Any, ...],
+    saved: tuple[Any, ...],
+    options: Any = _NO_OPTIONS,
 ) -> Any:
     """A variable of the kind with its node. Slots are filled here: an `__init__` costs as much again."""
     node = Node()
     node.plan = plan
-    node.parents = parents
+    node.first = first
+    node.second = second
+    node.others = others
     node.saved = saved
     node.options = options
     node.value = z if type(z) in SCALARS or (type(z) is _ndarray and z.size <= KEPT_SIZE) else kept(z)

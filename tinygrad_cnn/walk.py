@@ -213,7 +213,15 @@ def _operations(roots: Iterable[Node]) -> list[Node]:
     seen = set(order)
     add, push = seen.add, order.append
     for node in order:  # which grows meanwhile
-        for parent in node.parents:
+        parent = node.first
+        if parent.plan is not None and parent not in seen:
+            add(parent)
+            push(parent)
+        parent = node.second
+        if parent is not None and parent.plan is not None and parent not in seen:
+            add(parent)
+            push(parent)
+        for parent in node.others:
             if parent.plan is not None and parent not in seen:
                 add(parent)
                 push(parent)
@@ -258,10 +266,9 @@ def _walk(
                     raise RuntimeError(_freed_message(node))
                 if create_graph:
                     saved = _as_variables(node, saved, wrap)
-                parents = node.parents
                 for entry in node.plan.rules:  # type: ignore[union-attr]
                     operand, rule, positions = entry
-                    parent = parents[operand]
+                    parent = node.first if operand == 0 else node.second if operand == 1 else node.others[operand - 2]
                     if leading is not None and parent not in leading:
                         continue
                     if not positions:

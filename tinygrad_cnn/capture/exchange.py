@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 
 from tinygrad_cnn.capture.program import Line, Program
+from tinygrad_cnn.engine import Primitive
 from tinygrad_cnn.primitives.elementwise import relu
 from tinygrad_cnn.primitives.maxpool import max_of_windows
 
-_RELU, _RELU_RULE = relu.primitive.forward, relu.primitive.rules["x"]
-_POOL, _POOL_RULE = max_of_windows.primitive, max_of_windows.primitive.rules["x"]
+_RELU: Primitive = relu.primitive  # type: ignore[attr-defined]
+_POOL: Primitive = max_of_windows.primitive  # type: ignore[attr-defined]
 _VALUE = re.compile(r"\bv\d+\b")
 
 
@@ -27,7 +28,7 @@ def exchanged(program: Program) -> list[Line]:
             used.setdefault(name, []).append(i)
     found = [[line] for line in lines]
     for i, line in enumerate(lines):
-        if line.function is _RELU:
+        if line.function is _RELU.forward:
             _move(program, used, i, found)
     return [line for group in found for line in group]
 
@@ -40,32 +41,40 @@ def _parts(line: Line) -> tuple[list[str], list[str]]:
 
 def _move(program: Program, used: dict[str, list[int]], relu_at: int, found: list[list[Line]]) -> None:
     """Move a ReLU behind its pool, and its rule before the pool's, where that is possible."""
-    lines = program.lines
-    (z,), (x,) = _parts(lines[relu_at])
+    relu_line = program.lines[relu_at]
+    (z,), (x,) = _parts(relu_line)
     pool_at, *others = used.get(z, [relu_at])
-    if lines[pool_at].function not in (_POOL.forward, _POOL.alone) or len(others) > 1:
+    pool_line = program.lines[pool_at]
+    if pool_line.function not in (_POOL.forward, _POOL.alone):
         return
-    pooled, *winners = _parts(lines[pool_at])[0]
-    above = program.another(pooled)
+    pooled, *winners = _parts(pool_line)[0]
     if others:
-        (rule_at,), at = others, used.get(winners[0], []) if winners else []
-        if lines[rule_at].function is not _RELU_RULE or len(at) != 1 or lines[at[0]].function is not _POOL_RULE:
+        rules_at = _rules(program, used, others, winners)
+        if rules_at is None:
             return
-        (dx,), (dz, *_) = _parts(lines[rule_at])
-        (given,), (upstream, *_) = _parts(lines[at[0]])
-        if dz != given or used[given] != [rule_at]:
-            return
-        below = program.another(pooled)
-        found[at[0]] = [
-            _renamed(lines[rule_at], {dx: below, dz: upstream, z: pooled}),
-            _renamed(lines[at[0]], {given: dx, upstream: below}),
+        relu_rule, pool_rule = (program.lines[i] for i in rules_at)
+        (dx,), (dz, *_) = _parts(relu_rule)
+        upstream, masked = _parts(pool_rule)[1][0], program.another(pooled)
+        found[rules_at[0]] = []
+        found[rules_at[1]] = [
+            _renamed(relu_rule, {dx: masked, dz: upstream, z: pooled}),
+            _renamed(pool_rule, {dz: dx, upstream: masked}),
         ]
-        found[rule_at] = []
+    above = program.another(pooled)
     found[relu_at] = []
-    found[pool_at] = [
-        _renamed(lines[pool_at], {pooled: above, z: x}),
-        _renamed(lines[relu_at], {z: pooled, x: above}),
-    ]
+    found[pool_at] = [_renamed(pool_line, {pooled: above, z: x}), _renamed(relu_line, {z: pooled, x: above})]
+
+
+def _rules(program: Program, used: dict[str, list[int]], others: list[int], winners: list[str]) -> list[int] | None:
+    """Where the rules of ReLU and of its pool stand, if they follow one upon the other and are all that follows."""
+    (relu_at, *more), pool_at = others, used.get(winners[0], []) if winners else []
+    if more or len(pool_at) != 1:
+        return None
+    relu_rule, pool_rule = program.lines[relu_at], program.lines[pool_at[0]]
+    if relu_rule.function is not _RELU.rules["x"] or pool_rule.function is not _POOL.rules["x"]:
+        return None
+    (dz,) = _parts(pool_rule)[0]
+    return [relu_at, *pool_at] if _parts(relu_rule)[1][0] == dz and used[dz] == [relu_at] else None
 
 
 def _renamed(line: Line, names: dict[str, str]) -> Line:

@@ -32,6 +32,7 @@ from tinygrad_cnn.primitives.normalization_arguments import array_of, check_runn
 from tinygrad_cnn.tensor import Tensor
 
 _GRAD: Any = Tensor.__dict__["grad"]
+_ADD: engine.Primitive = elementwise.add.primitive  # type: ignore[attr-defined]
 _ENGINE_FILES = frozenset({engine.__file__, walk.__file__})
 
 # Who reads no more of a tensor than its shape, dtype and device, or hands its array on to where it is followed.
@@ -447,7 +448,7 @@ class Recorder:
     def add_sum(self, earlier: str, gradient: str, values: list[Any], total: Any) -> str:
         """The line of a sum."""
         name = self.program.value(total)
-        text = self._called(elementwise.add.primitive.forward, [earlier, gradient], values, total)
+        text = self._called(_ADD.forward, [earlier, gradient], values, total)
         self.program.add(f"{name} = {text}")
         return name
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import lru_cache, reduce
 from math import prod
 from typing import Any
@@ -41,7 +40,7 @@ def _pieces(
     stride: tuple[int, ...],
     padding: Pairs,
     dilation: tuple[int, ...],
-) -> list[list[Sequence[slice]]]:
+) -> list[list[tuple[slice, ...]]]:
     """For each spatial axis, the elements of all windows that come first, second and so on; none with a padding."""
     if any(map(any, padding)) or prod(kernel) == 1:
         return []

@@ -30,7 +30,7 @@ class Group(NamedTuple):
     rounds: int = 9
     block: float = 0.03  # seconds of a block of calls
     budget: float = 0.6  # seconds of all blocks, PyTorch's own excepted; never fewer than two blocks
-    measure: str = "time"  # or "memory", "startup"
+    measure: str = "time"  # or "memory", "startup", "shares"
 
 
 GROUPS = {
@@ -43,6 +43,12 @@ GROUPS = {
     "u-net": Group("Training step: U-Net-like", partial(steps.training, "U-Net-like"), DEEP, 9, 0.2, 6),
     "overhead": Group("Overhead, forward + backward", steps.overhead, SMALL, 15, 0.03, 2),
     "inference": Group("Inference of one image", steps.inference, WHOLE, 15, 0.05, 2),
+    "shares": Group(
+        "Where the time of a training step goes",
+        lambda: [case for name in steps.NETWORKS for case in steps.training(name)],
+        ["oneDNN", "NumPy"],
+        measure="shares",
+    ),
     "memory": Group(
         "Peak memory of training steps",
         lambda: [case for name in steps.NETWORKS for case in steps.training(name)],

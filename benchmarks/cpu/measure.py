@@ -64,7 +64,7 @@ class Pool:
 def measure(group: Group, pool: Pool, quick: bool = False) -> Record:
     """Measure all cases of a group; the record with its date, machine, versions and commit."""
     start = perf_counter()
-    run = {"time": _times, "memory": _memory, "startup": startup.measure}[group.measure]
+    run = {"time": _times, "memory": _memory, "shares": _shares, "startup": startup.measure}[group.measure]
     if quick:
         group = group._replace(rounds=3, block=group.block / 3, budget=group.budget / 3)
     cases = run(group, pool)
@@ -154,6 +154,15 @@ def _memory(group: Group, pool: Pool) -> Record:
                     reasons[name] = str(error)
         shown: Record = {name: {"values": v} for name, v in values.items() if name not in reasons}
         cases[case.name] = {"candidates": shown | {name: {"reason": reason} for name, reason in reasons.items()}}
+    return cases
+
+
+def _shares(group: Group, pool: Pool) -> Record:
+    names = pool.usable(group.candidates)
+    cases = {}
+    for case in group.cases():
+        shares = {name: pool.ask(name, "shares", case) for name in names}
+        cases[case.name] = {"candidates": {name: {"values": list(map(_rounded, s))} for name, s in shares.items()}}
     return cases
 
 

@@ -72,6 +72,9 @@ def _record(name: str, record: Records) -> Iterator[str]:
     versions = ", ".join(f"{package} {version}" for package, version in record["versions"].items())
     yield f"{record['date']}, {record['seconds']} s. {record['environment']}; {versions}."
     cases = record["cases"]
+    if GROUPS[name].measure == "shares":
+        yield table(["", "kernels", "a step", "convolutions", "at GFLOP/s", *_OTHERS], list(_shares(cases)))
+        return
     present = [c for c in CANDIDATES if c != BASELINE and any(values_of(case, c) for case in cases.values())]
     unit = _bytes if GROUPS[name].measure == "memory" else readable
     rows = []
@@ -89,6 +92,18 @@ def _record(name: str, record: Records) -> Iterator[str]:
         yield table(["", *(shown := [BASELINE, *present])], [_costs(t, case, shown) for t, case in cases.items()])
     if notes := list(_notes(record)):
         yield "\n".join(f"- {note}" for note in notes)
+
+
+_OTHERS = ("pooling, normalisation, cross entropy", "the rest: elementwise, sums, products, optimiser, recording")
+
+
+def _shares(cases: Records) -> Iterator[list[str]]:
+    for title, case in cases.items():
+        for kernels, entry in case["candidates"].items():
+            step, convolutions, others, rate = entry["values"]
+            parts = convolutions, others, step - convolutions - others
+            first, *further = (f"{readable(part)}, {part / step:.0%}" for part in parts)
+            yield [title, kernels, readable(step), first, f"{rate:.0f}", *further]
 
 
 def _entry(values: Any, baseline: Any, unit: Any) -> str:

@@ -136,6 +136,13 @@ class Session:
         rest()
         return self.duration
 
+    def shares(self, case: Case) -> tuple[float, ...]:
+        """Where the time of a call goes."""
+        prepared = case.prepare(self.library)
+        for _ in range(1 + self.library.settles_after):
+            prepared.call()
+        return tuple(self.library.shares(prepared.call))
+
     def memory(self, case: Case, calls: int = 3) -> int:
         """The bytes by which the process grew at most during the first calls."""
         prepared = case.prepare(self.library)

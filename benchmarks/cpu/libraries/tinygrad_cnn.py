@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 import tinygrad_cnn as tg
+from benchmarks.cpu import shares
 from benchmarks.cpu.libraries import UnavailableError
 from benchmarks.cpu.libraries.recorded import Recorded, channels_last
-from tinygrad_cnn.kernels import dispatch, threads
+from tinygrad_cnn.kernels import dispatch, numpy_fast, onednn, threads
 
 
 class TinygradCNN(Recorded):
@@ -46,6 +47,9 @@ class TinygradCNN(Recorded):
 
     def constant(self, array: np.ndarray) -> Any:
         return tg.tensor(array)
+
+    def shares(self, call: Any) -> shares.Shares:
+        return shares.measure(call, [numpy_fast, onednn])
 
     def peak(self, name: str, size: int, length: int) -> Any:
         """By NumPy: its BLAS on its own threads, vectors in parts of 64 kB on ours."""

@@ -106,8 +106,17 @@ def conv_transpose(
     y = plan.result()
     plan.kernel(x, weight, y)
     if bias is not None:
-        y += bias.reshape(-1, *(1,) * len(size))
+        _add_bias(y, bias, plan.axes)
     return y
+
+
+def _add_bias(y: Any, bias: Any, axes: Ints | None) -> None:
+    """y += B; in channels-last memory a row of pixels at a time, since NumPy is slow with short runs."""
+    if axes is None:
+        y += bias.reshape(-1, *(1,) * (y.ndim - 2))
+    else:
+        rows = y.transpose(axes).reshape(-1, y.shape[-1] * y.shape[1])
+        rows += np.tile(bias, y.shape[-1])
 
 
 def correlate_kernel(x: Any, dz: Any, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints, groups: int) -> Any:

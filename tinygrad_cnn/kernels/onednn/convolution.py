@@ -38,6 +38,7 @@ from tinygrad_cnn.kernels.onednn.descriptors import (
     as_described,
     attributes,
     dims,
+    is_described,
     is_same,
     ordered,
     strided,
@@ -132,11 +133,19 @@ def correlate_kernel(x: Any, dz: Any, kernel: Ints, stride: Ints, padding: Pairs
 
 
 def _copied(operation: Any, *arguments: Any) -> Any:
-    """The operation on copies, if an array's layout is why it had no kernel."""
-    copies = [as_described(a) if isinstance(a, np.ndarray) else a for a in arguments]
+    """The operation on channels-last copies, if an array's layout is why it had no kernel."""
+    copies = [_as_described(a) if isinstance(a, np.ndarray) else a for a in arguments]
     if all(a is copy for a, copy in zip(arguments, copies, strict=True)):
         return NotImplemented
     return operation(*copies)
+
+
+def _as_described(x: Any) -> Any:
+    if x.ndim < 3 or x.size == 0 or is_described(x.shape, x.strides, x.itemsize):
+        return as_described(x)
+    copy = memory.empty(x.shape, x.dtype, memory.channels_last(x.ndim))
+    np.copyto(copy, x)
+    return copy
 
 
 class _Convolution:

@@ -22,7 +22,7 @@ from tinygrad_cnn.tensor import Tensor
 
 Group = dict[str, Any]
 
-LARGE = 1 << 13
+LARGE = 1 << 14
 """From so many numbers on, a parameter is updated in place where nobody else holds it, piece by piece."""
 
 
@@ -141,9 +141,11 @@ class Optimizer(ABC):
                 state["step"] = state.get("step", 0) + 1
             if getattr(g, "size", 1) < LARGE or not self._cut(p, g, state, options, pieces):
                 p._replace(self._update(p._array, g, state, options))
+        if not pieces:
+            return
         if sum([g.size for _, g, *_ in pieces]) * 4 >= blocks.SHARED:
             threads.run(lambda piece: self._update(*piece), pieces)
-        elif pieces:
+        else:
             with blas.one_thread():
                 for piece in pieces:
                     self._update(*piece)
@@ -459,7 +461,7 @@ def _mixed(average: Any, weight: Any, g: Any, factor: Any, out: Any) -> Any:
     if out is not None:
         return vectors.mix(average, weight, g, factor)
     average *= weight
-    average += g * factor
+    average += g if factor == 1 else g * factor
     return average
 
 

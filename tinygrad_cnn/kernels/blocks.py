@@ -96,8 +96,11 @@ def flat(*arrays: Any) -> list[Any] | None:
 
     Nothing is copied: gaps in one of them give None as well.
     """
-    strides = arrays[0].strides
-    steps = tuple(s // arrays[0].itemsize for s in strides)
+    first = arrays[0]
+    strides = first.strides
+    if sum([(n - 1) * s for n, s in zip(first.shape, strides, strict=True)]) + first.itemsize != first.nbytes:
+        return None
+    steps = tuple(s // first.itemsize for s in strides)
     vectors = []
     for x in arrays:
         if x.strides != strides and tuple(s // x.itemsize for s in x.strides) != steps:

@@ -157,6 +157,10 @@ class Program:
         return namespace.pop("replay"), source  # in its own globals it would be a cycle
 
 
+class RefusedError(Exception):
+    """The step, or a part of it, can't be replayed."""
+
+
 class UndoneError(Exception):
     """A replay that stopped before it changed anything for good."""
 

@@ -13,13 +13,13 @@ import numpy as np
 
 from tinygrad_cnn import backend, diagnostics, engine, walk
 from tinygrad_cnn.capture.formulas import Name, line
-from tinygrad_cnn.capture.program import LARGE_BYTES, LINE_COUNT, Program, is_plain
-from tinygrad_cnn.engine import SCALARS, Node, Variable
+from tinygrad_cnn.capture.program import LARGE_BYTES, LINE_COUNT, Program, RefusedError, is_plain
+from tinygrad_cnn.capture.walking import WalkRecorder
+from tinygrad_cnn.engine import Node, Variable
 from tinygrad_cnn.kernels import dispatch
 from tinygrad_cnn.kernels.normalization import Statistics
 from tinygrad_cnn.primitives import (
     dropout,
-    elementwise,
     indexing,
     local_response,
     loss,
@@ -32,7 +32,6 @@ from tinygrad_cnn.primitives.normalization_arguments import array_of, check_runn
 from tinygrad_cnn.tensor import Tensor
 
 _GRAD: Any = Tensor.__dict__["grad"]
-_ADD: engine.Primitive = elementwise.add.primitive  # type: ignore[attr-defined]
 _ENGINE_FILES = frozenset({engine.__file__, walk.__file__})
 
 # Who reads no more of a tensor than its shape, dtype and device, or hands its array on to where it is followed.
@@ -61,10 +60,6 @@ _PICTURES = frozenset({walk._value_of.__code__, walk.contributions.__code__})
 _HANDS_ON = frozenset({array_of.__code__, loss._values.__code__})
 
 
-class _RefusedError(Exception):
-    """The step, or a part of it, can't be replayed."""
-
-
 class ChangedError(Exception):
     """A tensor from outside the step is of another dtype or shape now, or asks for a gradient, or no more."""
 
@@ -88,11 +83,11 @@ class Recorder:
         self._arrays: dict[int, str] = {}
         self._loaded: dict[int, str] = {}
         self._unknown: set[int] = set()
-        self._cleared: set[int] = set()  # leaves whose gradient is None at this point
-        self._frames: dict[Node, list[str]] = {}
+        self.cleared: set[int] = set()  # leaves whose gradient is None at this point
+        self.frames: dict[Node, list[str]] = {}
         self._alive: list[Any] = [arguments]  # what is known by its id, or weak references that forget it when it dies
         self._verified: set[tuple[Any, ...]] = set()
-        self._wrap = self.program.name(Tensor._wrap)
+        self.wrap = self.program.name(Tensor._wrap)
 
     def refuse(self, reason: str) -> None:
         """Stop following, for this reason; the step itself goes on."""
@@ -100,16 +95,18 @@ class Recorder:
             self.reason = reason
 
     @contextmanager
-    def _following(self) -> Iterator[None]:
+    def following(self) -> Iterator[None]:
+        """Inside, a step that can't be replayed is given up, and not stopped."""
         try:
             yield
-        except _RefusedError as error:
+        except RefusedError as error:
             self.refuse(str(error))
         if len(self.program.lines) > LINE_COUNT:
             self.refuse(f"it has more than {LINE_COUNT} operations")
 
     @contextmanager
-    def _looking_away(self) -> Iterator[None]:
+    def looking_away(self) -> Iterator[None]:
+        """Inside, nothing is written down."""
         before = engine.set_recorder(None)
         try:
             yield
@@ -132,8 +129,8 @@ class Recorder:
 
     # What a name is needed for
 
-    def _tensor(self, x: Any) -> str:
-        """The array of a tensor."""
+    def name_of(self, x: Any) -> str:
+        """The name of a tensor's array."""
         known = self._tensors.get(id(x))
         return self._load(x) if known is None else known
 
@@ -141,20 +138,20 @@ class Recorder:
         """The array of a tensor from outside: looked up when it is used, for it may be another each time."""
         known = self._loaded.get(id(x))
         if known is None:
-            with self._looking_away():
-                owner, array = self._owner(x), x._array
+            with self.looking_away():
+                owner, array = self.owner(x), x._array
                 known = self._loaded[id(x)] = self.program.value(array)
                 self.program.add(f"{known} = {owner}._array")
                 self._remember(array, known)
         return known
 
-    def _owner(self, x: Any) -> str:
+    def owner(self, x: Any) -> str:
         """A tensor from outside itself. A replay begins by looking whether it still is what it was."""
         owner = self._owners.get(id(x))
         if owner is None:
             if id(x) in self._tensors or id(x) in self._unknown:
-                raise _RefusedError("a tensor made in it from numbers that are not followed is used")
-            with self._looking_away():
+                raise RefusedError("a tensor made in it from numbers that are not followed is used")
+            with self.looking_away():
                 owner = self._owners[id(x)] = self.program.name(x, "t")
                 self._alive.append(x)
                 self._check(owner, x)
@@ -183,32 +180,34 @@ class Recorder:
             self._arrays.setdefault(id(array), name)
             self._hold(array)
 
-    def _follow(self, x: Any, name: str) -> None:
+    def follow(self, x: Any, name: str) -> None:
+        """Know a tensor, and the array in it, by this name."""
         self._tensors[id(x)] = name
         self._hold(x)
-        with self._looking_away():
+        with self.looking_away():
             self._remember(x._array, name)
 
     def _operand(self, x: Any, array: Any) -> str:
         if isinstance(x, Variable):
-            return self._tensor(x)
+            return self.name_of(x)
         if isinstance(x, np.ndarray) or id(x) in self._arrays:
             return self._array(x)
         if isinstance(x, list | tuple):
             if not is_plain(x):
-                raise _RefusedError("a list that holds more than plain numbers is an operand")
+                raise RefusedError("a list that holds more than plain numbers is an operand")
             return self.program.constant(array)
         if is_plain(x):
             return self.program.constant(x)
-        raise _RefusedError(f"an operand is a {type(x).__name__}")
+        raise RefusedError(f"an operand is a {type(x).__name__}")
 
-    def _option(self, value: Any) -> str:
+    def option(self, value: Any) -> str:
+        """An option of an operation."""
         if isinstance(value, np.ndarray | np.bool_) and value.dtype == bool:  # as an index: the shape is up to it
-            raise _RefusedError("a boolean index gives results of any size; take tg.where")
+            raise RefusedError("a boolean index gives results of any size; take tg.where")
         if id(value) in self._arrays or isinstance(value, np.ndarray):
             return self._array(value)
         if isinstance(value, tuple) and not is_plain(value):
-            return f"({''.join(f'{self._option(item)}, ' for item in value)})"
+            return f"({''.join(f'{self.option(item)}, ' for item in value)})"
         if isinstance(value, list) and value and all(isinstance(item, Statistics) for item in value):
             name = self.program.value(value)  # a list for the statistics that the operation finds
             self.program.add(f"{name} = []")
@@ -217,7 +216,7 @@ class Recorder:
             return name
         return self.program.constant(value) if is_plain(value) else self.program.name(value)
 
-    def _called(self, function: Callable[..., Any], names: list[str], values: list[Any], result: Any) -> str:
+    def called(self, function: Callable[..., Any], names: list[str], values: list[Any], result: Any) -> str:
         """The call of a function, or, of small arrays, what it does as a line of arithmetic."""
         text = None
         if all(getattr(x, "nbytes", 0) < LARGE_BYTES for x in (*values, result)):
@@ -240,9 +239,9 @@ class Recorder:
     def _look_around(self) -> None:
         """Refuse what would have to be switched at every replay."""
         if engine.is_debugging():
-            raise _RefusedError("tg.debug() is switched on in it")
+            raise RefusedError("tg.debug() is switched on in it")
         if _settings() != self._settings:
-            raise _RefusedError("the kernels or the random state are switched in it")
+            raise RefusedError("the kernels or the random state are switched in it")
 
     # What the engine tells
 
@@ -258,34 +257,34 @@ class Recorder:
         """An operation on tensors was computed."""
         if self.reason is not None:
             return
-        with self._following():
+        with self.following():
             self._look_around()
             names = [self._operand(x, array) for x, array in zip(operands, arrays, strict=True)]
-            with self._looking_away():
+            with self.looking_away():
                 z = result._array
             if options or auxiliaries:
-                given = [*names, *(f"{name}={self._option(value)}" for name, value in options.items())]
+                given = [*names, *(f"{name}={self.option(value)}" for name, value in options.items())]
                 text = f"{self.program.name(forward)}({', '.join(given)})"
             else:
-                text = self._called(forward, names, arrays, z)
+                text = self.called(forward, names, arrays, z)
             others = [self.program.value(value) for value in auxiliaries]
             if text in names:
                 name = text  # the operand itself
             else:
                 name = self.program.value(z)
                 self.program.add(f"{', '.join([name, *others])} = {text}", function=forward)
-            self._follow(result, name)
+            self.follow(result, name)
             if result.node is not None:
-                self._frames[result.node] = [*names, *others, name]
+                self.frames[result.node] = [*names, *others, name]
 
     def call(self, function: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
         """Call a function that is to be called at every replay."""
-        with self._looking_away():
+        with self.looking_away():
             before = [(x, x._array) for x in (*arguments, *options.values()) if isinstance(x, Variable)]
             result = function(*arguments, **options)
             changed = [x for x, array in before if x._array is not array]
         if self.reason is None:
-            with self._following():
+            with self.following():
                 self._look_around()
                 self._add_call(function, arguments, options, result, changed)
         return result
@@ -299,7 +298,7 @@ class Recorder:
         changed: list[Any],
     ) -> None:
         if any(id(x) in self._tensors or id(x) in self._unknown for x in changed):
-            raise _RefusedError("the data of a tensor made in it is replaced")
+            raise RefusedError("the data of a tensor made in it is replaced")
         given = [self._argument(x) for x in arguments]
         given += [f"{name}={self._argument(x)}" for name, x in options.items()]
         optimizers = [x for x in arguments if hasattr(x, "param_groups")]
@@ -307,10 +306,10 @@ class Recorder:
         clears = bool(optimizers) and function.__name__ == "zero_grad"
         if isinstance(result, Variable):
             if result.node is not None:
-                raise _RefusedError(f"{function.__name__} makes a tensor that requires a gradient")
+                raise RefusedError(f"{function.__name__} makes a tensor that requires a gradient")
             name = self.program.value(result)
             self.program.add(f"{name} = {text}._array")
-            self._follow(result, name)
+            self.follow(result, name)
         elif isinstance(result, tuple):
             names = [self.program.value(x) for x in result]
             self.program.add(f"{', '.join(names)}, = {text}")
@@ -326,20 +325,20 @@ class Recorder:
         self.updated.update((id(x), x) for x in changed)
         self.draws = self.draws or not any(isinstance(x, Variable) for x in arguments)
         if clears:
-            self._cleared.update(id(p) for optimizer in optimizers for g in optimizer.param_groups for p in g["params"])
+            self.cleared.update(id(p) for optimizer in optimizers for g in optimizer.param_groups for p in g["params"])
 
     def _made(self, function: Callable[..., Any], x: Any, name: str) -> None:
         if x is None:
             return
         if not isinstance(x, np.ndarray | np.floating):
-            raise _RefusedError(f"{function.__name__} gives Python a {type(x).__name__}")
+            raise RefusedError(f"{function.__name__} gives Python a {type(x).__name__}")
         self._remember(x, name)
         self._arrays[id(x)] = name
 
     def _argument(self, x: Any) -> str:
         if isinstance(x, Variable):
             known = self._tensors.get(id(x))
-            return self._owner(x) if known is None else f"{self._wrap}({known}, None)"
+            return self.owner(x) if known is None else f"{self.wrap}({known}, None)"
         if isinstance(x, np.ndarray) or id(x) in self._arrays:
             return self._array(x)
         return self.program.constant(x) if is_plain(x) else self.program.name(x)
@@ -351,7 +350,7 @@ class Recorder:
         if self.reason is not None or (frame.f_code.co_filename in _ENGINE_FILES and frame.f_code not in _PICTURES):
             return
         if slot == "_grad":
-            known = id(x) in self._cleared or id(x) in self._tensors if value is None else id(value) in self._tensors
+            known = id(x) in self.cleared or id(x) in self._tensors if value is None else id(value) in self._tensors
             if not known:
                 self.refuse(f"a gradient from before it is looked at in it{_where()}")
             return
@@ -371,8 +370,8 @@ class Recorder:
                 self._hold(x)
                 caller = frame.f_back
                 if caller is not None and caller.f_code is Tensor.detach.__code__:
-                    with self._following():
-                        self._tensors[id(x)] = self._tensor(caller.f_locals["self"])
+                    with self.following():
+                        self._tensors[id(x)] = self.name_of(caller.f_locals["self"])
                 elif id(value) in self._arrays:
                     self._tensors[id(x)] = self._arrays[id(value)]
                 else:
@@ -383,13 +382,13 @@ class Recorder:
             if frame.f_code.co_filename not in _ENGINE_FILES:
                 self.refuse(f"a gradient is written in it{_where()}")
         elif id(x) not in self._tensors:
-            with self._following():
+            with self.following():
                 if value is None:
-                    self.program.add(f"{self._owner(x)}._grad = None")
-                    self._cleared.add(id(x))
+                    self.program.add(f"{self.owner(x)}._grad = None")
+                    self.cleared.add(id(x))
                 else:
-                    self.program.add(f"{self._owner(x)}._grad = {self._argument(value)}", is_final=True)
-                    self._cleared.discard(id(x))
+                    self.program.add(f"{self.owner(x)}._grad = {self._argument(value)}", is_final=True)
+                    self.cleared.discard(id(x))
 
     # The backward walk
 
@@ -397,102 +396,22 @@ class Recorder:
         """Walk, and write down what the walk does."""
         if create_graph:
             self.refuse("backward(create_graph=True) is called in it")
-        arriving: dict[Node, str] = {}
+        watcher = WalkRecorder(self)
         if self.reason is None:
-            with self._following(), self._looking_away():
-                arriving = self._seeded(variable, gradient)
-        with self._looking_away():
-            walk.backward(variable, gradient, retain_graph, create_graph, _WalkRecorder(self, arriving))
+            with self.following(), self.looking_away():
+                watcher.begin(variable, gradient)
+        with self.looking_away():
+            walk.backward(variable, gradient, retain_graph, create_graph, watcher)
         if self.reason is None:
-            with self._following():
-                self._accumulate(arriving)
-
-    def _seeded(self, root: Variable, gradient: Any) -> dict[Node, str]:
-        """The name of the gradient that the walk begins with."""
-        program, order = self.program, walk._operations([root.node])  # type: ignore[list-item]
-        if any(node not in self._frames for node in order):
-            raise _RefusedError("backward() reaches operations from before it")
-        if any(node.target is not None for node in order):
-            raise _RefusedError("retain_grad() is called in it")
-        seed = walk._seed(root, gradient, False, "backward", "gradient")
-        if gradient is None:
-            name = program.constant(seed) if type(seed) in SCALARS else program.value(seed)
-            if type(seed) not in SCALARS:
-                program.add(f"{name} = {program.name(backend.ones_like)}({self._tensor(root)})")
-        elif isinstance(gradient, Variable) and seed is gradient._array:
-            name = self._tensor(gradient)
-        else:
-            raise _RefusedError("backward(gradient) is called in it with what is no tensor of the output's dtype")
-        return {root.node: name}  # type: ignore[dict-item]
-
-    def rule_names(self, node: Node) -> list[str]:
-        """The names of what a node keeps for its rules."""
-        plan, saved, frame = node.plan, node.saved, self._frames[node]
-        assert plan is not None
-        assert saved is not None
-        names = list(frame)
-        names += [self.program.constant(value) for value in saved[len(names) : len(names) + len(plan.shapes)]]
-        return names + [self._option(node.options[option]) for option in plan.options]
-
-    def add_rule(self, rule: Callable[..., Any], names: list[str], values: list[Any], found: Any, fitted: Any) -> str:
-        """The lines of a rule, and of fitting what it found to the operand; the name of the gradient."""
-        program, name = self.program, self._gradient(rule, names, values, found)
-        if fitted is found:
-            return name
-        # A constant stands in for the parent: it has the shape and the dtype, and no graph behind it.
-        stand_in = self._stand_in(engine.Constant(fitted))
-        before, name = name, program.value(fitted)
-        program.add(f"{name} = {program.name(walk._fit)}({before}, {stand_in}, {program.name(_NOBODY)})")
-        return name
-
-    def add_sum(self, earlier: str, gradient: str, values: list[Any], total: Any) -> str:
-        """The line of a sum."""
-        name = self.program.value(total)
-        text = self._called(_ADD.forward, [earlier, gradient], values, total)
-        self.program.add(f"{name} = {text}")
-        return name
-
-    def _gradient(self, rule: Callable[..., Any], names: list[str], values: list[Any], result: Any) -> str:
-        text = self._called(rule, names, values, result)
-        if text in names:
-            return text
-        name = self.program.value(result)
-        self.program.add(f"{name} = {text}", function=rule)
-        return name
-
-    def _stand_in(self, node: Node) -> str:
-        name = f"n{len(self.program.names)}"
-        self.program.names[name] = node
-        self.program.by_value.add(name)
-        return name
-
-    def _accumulate(self, totals: dict[Node, str]) -> None:
-        """Add what arrived at leaves to their `.grad`."""
-        add = self.program.add
-        for node, name in totals.items():
-            leaf: Any = None if node.target is None else node.target()
-            if leaf is None:
-                continue
-            with self._looking_away():
-                owner, gradient = self._owner(leaf), leaf._grad
-                total = gradient._array
-            if id(leaf) in self._cleared:
-                add(f"{owner}._grad = {self._wrap}({name}, None)", is_final=True)
-                self._cleared.discard(id(leaf))
-            else:
-                total_name = self.program.value(total)
-                add(f"g = {owner}._grad", is_final=True)
-                add(f"{total_name} = {name} if g is None else g._array + {name}")
-                add(f"{owner}._grad = {self._wrap}({total_name}, None)")
-                name = total_name
-            self._follow(gradient, name)
+            with self.following():
+                watcher.accumulate()
 
     # What the step gives
 
     def output(self, z: Any) -> None:
         """The end of the step."""
         if self.reason is None:
-            with self._following():
+            with self.following():
                 self._look_around()
                 self.program.add(f"return {self._output(z)}")
 
@@ -507,40 +426,6 @@ class Recorder:
         if isinstance(z, np.ndarray) or id(z) in self._arrays:
             return self._array(z)
         return self.program.constant(z) if is_plain(z) else self.program.name(z)
-
-
-class _WalkRecorder(walk.Watcher):
-    """Writes down a walk, rule by rule; `arriving` are the names of what has arrived at the nodes."""
-
-    def __init__(self, recorder: Recorder, arriving: dict[Node, str]) -> None:
-        self.recorder = recorder
-        self.arriving = arriving
-        self._node: Node | None = None
-        self._names: list[str] = []
-        self._last = ""
-
-    def rule(self, node: Node, rule: Any, total: Any, found: Any, fitted: Any) -> None:
-        recorder = self.recorder
-        if recorder.reason is not None:
-            return
-        with recorder._following():
-            if node is not self._node:
-                self._node, self._names = node, recorder.rule_names(node)
-            operand, function, positions = rule
-            names = [self.arriving[node], *(self._names[i] for i in positions)]
-            values = [total, *(node.saved[i] for i in positions)]  # type: ignore[index]
-            self._last = recorder.add_rule(function, names, values, found, fitted)
-            self.arriving.setdefault(node.parents[operand], self._last)
-
-    def sum(self, parent: Node, earlier: Any, gradient: Any, total: Any) -> None:
-        recorder = self.recorder
-        if recorder.reason is None:
-            self.arriving[parent] = recorder.add_sum(
-                self.arriving[parent], self._last, [earlier, gradient], total
-            )
-
-
-_NOBODY = engine.Constant(np.float32(0))
 
 
 def _itself(x: Any) -> Any:

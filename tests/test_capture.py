@@ -597,7 +597,7 @@ def test_errors_of_the_step_itself():
             step(X, True)
     with pytest.raises(ValueError, match="matmul: the inner sizes differ"):
         step(tg.tensor([1.0, 2.0, 3.0]), False)
-    assert tg.engine.recorder() is None
+    assert tg.modes.recorder() is None
     for _ in range(3):
         assert step(X, False).item() == 11
     with pytest.raises(TypeError, match="compile: expected a function or a module but got int 3"):

@@ -11,7 +11,8 @@ import pytest
 
 import tinygrad_cnn as tg
 from tinygrad_cnn import diagnostics
-from tinygrad_cnn.engine import KEPT_SIZE, Unkept, is_debugging, primitive
+from tinygrad_cnn.engine import KEPT_SIZE, Unkept, primitive
+from tinygrad_cnn.modes import is_debugging
 from tinygrad_cnn.walk import nodes
 
 

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parent.parent
 FLOORS = [
     ("backend", "diagnostics"),
     ("kernels",),
+    ("modes",),
     ("engine",),
     ("walk",),
     ("primitives", "configuration"),
@@ -88,5 +89,6 @@ def test_nothing_private_is_borrowed(name):
 
 def test_the_engine_knows_no_mathematics():
     for name in ("tinygrad_cnn.engine", "tinygrad_cnn.walk"):
-        below = {"backend", "diagnostics", "engine", "kernels.blocks", "kernels.memory"}  # whose memory a sum may take
+        # The last two are whose memory a sum may take.
+        below = {"backend", "diagnostics", "modes", "engine", "kernels.blocks", "kernels.memory"}
         assert {imported.partition(".")[2] for imported, _ in imports(name)} <= below

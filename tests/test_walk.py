@@ -8,7 +8,8 @@ import pytest
 
 import tinygrad_cnn as tg
 from tests.operands import fractions
-from tinygrad_cnn.engine import Unkept, keeping, primitive
+from tinygrad_cnn.engine import Unkept, primitive
+from tinygrad_cnn.modes import keeping
 from tinygrad_cnn.walk import contributions
 
 

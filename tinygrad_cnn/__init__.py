@@ -17,10 +17,10 @@ from tinygrad_cnn.backend import (
 )
 from tinygrad_cnn.capture import compile
 from tinygrad_cnn.configuration import show_config
-from tinygrad_cnn.engine import debug, no_grad
 from tinygrad_cnn.kernels.memory import release as release_memory
 from tinygrad_cnn.kernels.onednn import get_precision, set_precision
 from tinygrad_cnn.kernels.threads import get_num_threads, set_num_threads
+from tinygrad_cnn.modes import debug, no_grad
 from tinygrad_cnn.primitives.activations import (
     celu,
     elu,

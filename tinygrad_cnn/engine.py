@@ -18,18 +18,17 @@ from __future__ import annotations
 import inspect
 import itertools
 import re
-import threading
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ContextDecorator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache, partial, wraps
-from typing import Any, ClassVar, NamedTuple, TypeVar, cast
+from typing import Any, ClassVar, NamedTuple
 from weakref import ref
 
 import numpy as np
 
 from tinygrad_cnn import backend, diagnostics
+from tinygrad_cnn.modes import apart, mode
 
 KEPT_SIZE = 1024
 """A node keeps its value and gradient for pictures up to this many elements; under `debug()` it keeps every one."""
@@ -40,127 +39,11 @@ PLAN_COUNT = 64
 SCALARS = frozenset({np.float16, np.float32, np.float64, np.longdouble, Fraction})
 """Single numbers, which two of one type need no look at shape and dtype."""
 
-_Function = TypeVar("_Function", bound=Callable[..., Any])
 _number = itertools.count(1).__next__
 _ndarray = np.ndarray
 _new = object.__new__
 _NO_OPTIONS: dict[str, Any] = {}
 _NEITHER, _NOTHING = (False, False, False), (None, None, None)
-
-
-class _Mode(threading.local):
-    recording = True
-    debug = False
-    keeping = False
-    recorder: Any = None  # who writes down what is computed, for `capture`
-    plain = True  # recording, not debugging, nobody writing it down: what the short paths look at
-
-
-_mode = _Mode()
-_apart: set[int] = set()  # threads whose mode is not plain: while there is none, nobody has to look at his own
-
-
-def _set_plain() -> None:
-    _mode.plain = _mode.recording and not _mode.debug and _mode.recorder is None
-    (_apart.discard if _mode.plain else _apart.add)(threading.get_ident())
-
-
-class no_grad(ContextDecorator):
-    """Record nothing inside: for evaluation and for updates. A context manager and a decorator, nestable, per thread.
-
-    >>> import tinygrad_cnn as tg
-    >>> x = tg.tensor(3.0, requires_grad=True)
-    >>> with tg.no_grad():
-    ...     y = x * x
-    >>> y.requires_grad
-    False
-    """
-
-    _mode_name = "recording"
-    _mode_inside = False
-
-    def _recreate_cm(self) -> no_grad:
-        return type(self)()  # a decorated function gets an instance a call, so that threads don't share one
-
-    def __enter__(self) -> None:
-        # One instance may be entered again inside itself, so what was before is a stack.
-        self.__dict__.setdefault("_before", []).append(getattr(_mode, self._mode_name))
-        self._set(self._mode_inside)
-
-    def __exit__(self, *exception: object) -> None:
-        self._set(self.__dict__["_before"].pop())
-
-    def _set(self, value: bool) -> None:
-        setattr(_mode, self._mode_name, value)
-        _set_plain()
-
-
-class recording(no_grad):
-    """Record inside, also within `no_grad()`: a walk with `create_graph` asks for it."""
-
-    _mode_inside = True
-
-
-class debug(no_grad):
-    """Look for trouble inside: every node keeps the line that recorded it, and its value and gradient for pictures.
-
-    The first operation that makes a NaN or an infinity out of finite operands, forward or backward, raises a
-    `FloatingPointError` that names it, and NumPy's warnings are silent; an error in a backward rule says which line
-    recorded the node.
-
-    >>> import tinygrad_cnn as tg
-    >>> with tg.debug():
-    ...     y = tg.log(tg.tensor([1.0, 0.0], requires_grad=True))
-    Traceback (most recent call last):
-    FloatingPointError: log: made -inf at index (1,) of shape (2,) from finite operands
-    """
-
-    _mode_name = "debug"
-    _mode_inside = True
-
-    def __enter__(self) -> None:
-        super().__enter__()
-        self.__dict__.setdefault("_warnings", []).append(np.seterr(divide="ignore", over="ignore", invalid="ignore"))
-
-    def __exit__(self, *exception: object) -> None:
-        np.seterr(**self.__dict__["_warnings"].pop())
-        super().__exit__(*exception)
-
-
-class keeping(no_grad):
-    """Keep every node's value and gradient for pictures, however large."""
-
-    _mode_name = "keeping"
-    _mode_inside = True
-
-
-def set_recorder(recorder: Any) -> Any:
-    """Let the recorder see what the calling thread computes, None for nobody; the one before."""
-    before, _mode.recorder = _mode.recorder, recorder
-    _set_plain()
-    return before
-
-
-def recorder() -> Any:
-    """Who writes down what the calling thread computes, or None."""
-    return _mode.recorder
-
-
-def observed(function: _Function) -> _Function:
-    """A function that looks at numbers, or changes what is not in the graph: a recorded step calls it each time."""
-
-    @wraps(function)
-    def call(*arguments: Any, **options: Any) -> Any:
-        if _mode.recorder is None:
-            return function(*arguments, **options)
-        return _mode.recorder.call(function, arguments, options)
-
-    return cast(_Function, call)
-
-
-def is_debugging() -> bool:
-    """Whether the calling thread is inside `debug()`."""
-    return _mode.debug
 
 
 class Unkept(NamedTuple):
@@ -172,7 +55,7 @@ class Unkept(NamedTuple):
 
 def is_kept(value: Any) -> bool:
     """Whether a node keeps this value for pictures: while it is small, or under `debug()` or `keeping()`."""
-    return getattr(value, "size", 1) <= KEPT_SIZE or _mode.debug or _mode.keeping
+    return getattr(value, "size", 1) <= KEPT_SIZE or mode.debug or mode.keeping
 
 
 def kept(value: Any) -> Any:
@@ -366,8 +249,8 @@ class Primitive:
             arrays.append(x)
             nodes.append(node)
             bit += bit
-        plain, forward = _mode.plain, self.forward
-        if self.alone is not None and not (wanting and (plain or _mode.recording)):
+        plain, forward = mode.plain, self.forward
+        if self.alone is not None and not (wanting and (plain or mode.recording)):
             forward = self.alone
         try:
             z = forward(*arrays, **options)
@@ -379,13 +262,13 @@ class Primitive:
             z, *auxiliaries = z
         if variable is None:
             return z
-        if not plain and _mode.debug:
+        if not plain and mode.debug:
             diagnostics.check_finite(self.name, z, arrays)
-        plan = self._plan(wanting, len(arrays)) if wanting and (plain or _mode.recording) else None
+        plan = self._plan(wanting, len(arrays)) if wanting and (plain or mode.recording) else None
         if plan is None:
             result = variable._wrap(z, None)
-            if not plain and _mode.recorder is not None:
-                _mode.recorder.operation(forward, operands, arrays, auxiliaries, options, result)
+            if not plain and mode.recorder is not None:
+                mode.recorder.operation(forward, operands, arrays, auxiliaries, options, result)
             return result
         if None in nodes:
             self._add_constants(operands, arrays, nodes)
@@ -398,10 +281,10 @@ class Primitive:
             saved += [options[name] for name in plan.options]
         result = _result(type(variable), z, plan, *_three(nodes), tuple(saved), options)
         if not plain:
-            if _mode.debug:
+            if mode.debug:
                 result.node.where = diagnostics.users_line()
-            if _mode.recorder is not None:
-                _mode.recorder.operation(forward, operands, arrays, auxiliaries, options, result)
+            if mode.recorder is not None:
+                mode.recorder.operation(forward, operands, arrays, auxiliaries, options, result)
         return result
 
     @staticmethod
@@ -553,7 +436,7 @@ def _call_of(definition: Primitive) -> Callable[..., Any]:
         return None if made is None or made.shapes else made
 
     def call(*operands: Any, **options: Any) -> Any:
-        if options or (_apart and not _mode.plain):
+        if options or (apart and not mode.plain):
             return call_by_name(*operands, **options)
         try:
             parents = [x.node for x in operands]
@@ -587,7 +470,7 @@ def _call_of(definition: Primitive) -> Callable[..., Any]:
         def call_one(x: Any) -> Any:
             if isinstance(x, Variable):
                 m = x.node
-                if only is not None and m is not None and m.requires_grad and (not _apart or _mode.plain):
+                if only is not None and m is not None and m.requires_grad and (not apart or mode.plain):
                     a = x._array
                     try:
                         z = forward(a)
@@ -608,7 +491,7 @@ def _call_of(definition: Primitive) -> Callable[..., Any]:
     def call_two(x: Any, y: Any) -> Any:
         if isinstance(x, Variable) and isinstance(y, Variable):
             m, n = x.node, y.node
-            if m is not None and n is not None and (not _apart or _mode.plain):
+            if m is not None and n is not None and (not apart or mode.plain):
                 if type(m) is not Constant and type(n) is not Constant:
                     chosen = both
                 else:

@@ -16,8 +16,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tinygrad_cnn import backend
-from tinygrad_cnn.engine import observed
 from tinygrad_cnn.kernels import blas, blocks, memory, threads, vectors
+from tinygrad_cnn.modes import observed
 from tinygrad_cnn.tensor import Tensor
 
 Group = dict[str, Any]

@@ -11,7 +11,8 @@ from weakref import ref
 import numpy as np
 
 from tinygrad_cnn import backend, dlpack, walk
-from tinygrad_cnn.engine import Leaf, Node, Unkept, Variable, name_operation, observed
+from tinygrad_cnn.engine import Leaf, Node, Unkept, Variable, name_operation
+from tinygrad_cnn.modes import observed
 from tinygrad_cnn.numpy_protocol import NumpyProtocol
 from tinygrad_cnn.primitives import (
     activations,

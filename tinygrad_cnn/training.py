@@ -19,7 +19,7 @@ import numpy as np
 
 from tinygrad_cnn import backend
 from tinygrad_cnn.data.batches import batches
-from tinygrad_cnn.engine import no_grad
+from tinygrad_cnn.modes import no_grad
 from tinygrad_cnn.nn.module import Module, in_mode
 from tinygrad_cnn.optim import Optimizer
 from tinygrad_cnn.primitives.softmax import cross_entropy

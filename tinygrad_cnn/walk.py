@@ -15,10 +15,11 @@ from typing import Any
 
 from numpy import add, generic, ndarray
 
-from tinygrad_cnn import backend, diagnostics, engine
-from tinygrad_cnn.engine import KEPT_SIZE, SCALARS, Node, Plan, Unkept, Variable, is_debugging, kept, recording
+from tinygrad_cnn import backend, diagnostics, modes
+from tinygrad_cnn.engine import KEPT_SIZE, SCALARS, Node, Plan, Unkept, Variable, kept
 from tinygrad_cnn.kernels import blocks
 from tinygrad_cnn.kernels.memory import SMALL_BYTES, empty_like, is_unshared
+from tinygrad_cnn.modes import is_debugging, recording
 
 _creation = attrgetter("number")
 _NOTHING = nullcontext()
@@ -116,7 +117,7 @@ def backward(
 ) -> None:
     """Walk back from `variable` and add to the `.grad` of every leaf, and of every tensor with `retain_grad()`."""
     root = _root(variable, "backward")
-    if (recorder := engine.recorder()) is not None:
+    if (recorder := modes.recorder()) is not None:
         recorder.backward(variable, gradient, retain_graph, create_graph)
         return
     seed = _seed(variable, gradient, create_graph, "backward", "gradient")
@@ -173,7 +174,7 @@ def grad(
     >>> dx.item(), ddx.item()
     (27.0, 18.0)
     """
-    if (recorder := engine.recorder()) is not None:
+    if (recorder := modes.recorder()) is not None:
         recorder.refuse("tg.grad is called in it")
     outputs, inputs = _sequence(outputs), _sequence(inputs)
     upstream = [None] * len(outputs) if grad_outputs is None else _sequence(grad_outputs)

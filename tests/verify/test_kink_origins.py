@@ -182,7 +182,7 @@ def test_nothing_is_changed():
     (x * x).sum().backward()
     before = x.grad.data.copy()
     tg.verify.gradcheck(tg.relu, x)
-    assert not tg.engine.is_debugging()
+    assert not tg.modes.is_debugging()
     assert np.array_equal(x.grad.data, before)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn import backend, diagnostics, engine
+from tinygrad_cnn import backend, diagnostics, modes
 from tinygrad_cnn.capture.exchange import exchanged
 from tinygrad_cnn.capture.program import Program, UndoneError
 from tinygrad_cnn.capture.recorder import ChangedError, Recorder
@@ -133,7 +133,7 @@ class Step:
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
         """The step, replayed where that is possible."""
-        mode = engine._mode
+        mode = modes.mode
         if mode.debug or mode.keeping or mode.recorder is not None:
             z = self.function(*arguments, **options)
             return z if mode.recorder is not None else detached(z)
@@ -208,11 +208,11 @@ class Step:
         if any(x is y for x in tensors for y in surroundings.tensors):
             recorder.refuse("an argument is also a variable that it uses, and which of them was meant can't be told")
         with watched():
-            engine.set_recorder(recorder)
+            modes.set_recorder(recorder)
             try:
                 z = self.function(*arguments, **options)
             finally:
-                engine.set_recorder(None)
+                modes.set_recorder(None)
         recorder.output(z)
         self._keep(entry, recorder, surroundings, tensors, objects)
         return detached(z)

@@ -11,7 +11,7 @@ from weakref import ref
 
 import numpy as np
 
-from tinygrad_cnn import backend, diagnostics, engine, walk
+from tinygrad_cnn import backend, diagnostics, engine, modes, walk
 from tinygrad_cnn.capture.formulas import Name, line
 from tinygrad_cnn.capture.program import LARGE_BYTES, LINE_COUNT, Program, RefusedError, is_plain
 from tinygrad_cnn.capture.walking import WalkRecorder
@@ -107,11 +107,11 @@ class Recorder:
     @contextmanager
     def looking_away(self) -> Iterator[None]:
         """Inside, nothing is written down."""
-        before = engine.set_recorder(None)
+        before = modes.set_recorder(None)
         try:
             yield
         finally:
-            engine.set_recorder(before)
+            modes.set_recorder(before)
 
     def _hold(self, x: Any) -> None:
         """Know a thing by its id as long as it lives, so that a recorded step takes no more memory than any other."""
@@ -238,7 +238,7 @@ class Recorder:
 
     def _look_around(self) -> None:
         """Refuse what would have to be switched at every replay."""
-        if engine.is_debugging():
+        if modes.is_debugging():
             raise RefusedError("tg.debug() is switched on in it")
         if _settings() != self._settings:
             raise RefusedError("the kernels or the random state are switched in it")

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import Any
 
-from tinygrad_cnn.engine import Node, Variable, recorder
+from tinygrad_cnn.engine import Node, Variable
+from tinygrad_cnn.modes import recorder
 
 _SLOTS = {(kind, name): vars(kind)[name] for kind, name in (
     (Variable, "_array"), (Variable, "_grad"), (Node, "value"), (Node, "gradient"),

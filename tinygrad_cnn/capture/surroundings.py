@@ -7,7 +7,7 @@ from operator import attrgetter, itemgetter
 from types import CellType, CodeType, FunctionType, MethodType
 from typing import Any
 
-from tinygrad_cnn import engine
+from tinygrad_cnn import modes
 from tinygrad_cnn.nn.module import Module
 from tinygrad_cnn.optim import Optimizer
 from tinygrad_cnn.tensor import Tensor
@@ -41,7 +41,7 @@ class Surroundings:
 
     def is_unchanged(self) -> bool:
         """Whether everything is what it was: the same objects, or equal numbers."""
-        mode = engine._mode
+        mode = modes.mode
         mode.recorder = _INCOMPARABLE
         try:
             for named, space, found in self._globals:

@@ -9,9 +9,10 @@ import numpy as np
 
 from tinygrad_cnn import backend
 from tinygrad_cnn.backend import device_of, is_object, shape_of
-from tinygrad_cnn.engine import observed, primitive
+from tinygrad_cnn.engine import primitive
 from tinygrad_cnn.kernels import blocks, memory
 from tinygrad_cnn.kernels.normalization import in_arithmetic_of
+from tinygrad_cnn.modes import observed
 from tinygrad_cnn.primitives.arguments import integer, spatial_shape
 from tinygrad_cnn.primitives.normalization_arguments import array_of, check_bool, number
 

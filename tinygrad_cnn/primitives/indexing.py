@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.backend import get_array_module, shape_of
-from tinygrad_cnn.engine import Variable, observed
+from tinygrad_cnn.engine import Variable
+from tinygrad_cnn.modes import observed
 from tinygrad_cnn.primitives.arguments import axis_of, integer
 from tinygrad_cnn.primitives.elementwise import where
 from tinygrad_cnn.primitives.shape import getitem, moveaxis, ravel, scatter

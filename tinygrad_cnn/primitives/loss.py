@@ -9,7 +9,8 @@ from math import inf
 from typing import Any
 
 from tinygrad_cnn.backend import dtype_of, get_array_module, is_object, mixed_devices, shape_of
-from tinygrad_cnn.engine import Variable, observed, primitive
+from tinygrad_cnn.engine import Variable, primitive
+from tinygrad_cnn.modes import observed
 from tinygrad_cnn.primitives.activations import softplus
 from tinygrad_cnn.primitives.arguments import axes_of
 from tinygrad_cnn.primitives.elementwise import abs, divide, exp, log, log1p, relu, sigmoid, where

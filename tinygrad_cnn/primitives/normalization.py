@@ -15,9 +15,10 @@ from math import prod
 from typing import Any
 
 from tinygrad_cnn.backend import as_array, dtype_of, is_object, shape_of
-from tinygrad_cnn.engine import Variable, observed, primitive
+from tinygrad_cnn.engine import Variable, primitive
 from tinygrad_cnn.kernels import dispatch
 from tinygrad_cnn.kernels import normalization as kernels
+from tinygrad_cnn.modes import observed
 from tinygrad_cnn.primitives.arguments import per_axis
 from tinygrad_cnn.primitives.elementwise import add, multiply
 from tinygrad_cnn.primitives.normalization_arguments import (

@@ -10,7 +10,8 @@ import numpy as np
 
 from tinygrad_cnn import backend
 from tinygrad_cnn.backend import get_array_module, shape_of
-from tinygrad_cnn.engine import Variable, observed, primitive
+from tinygrad_cnn.engine import Variable, primitive
+from tinygrad_cnn.modes import observed
 from tinygrad_cnn.primitives.arguments import axes_of, axis_of, remembered, shape_from
 
 

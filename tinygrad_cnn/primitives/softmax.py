@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.backend import dtype_of, get_array_module, is_object, ones, shape_of
-from tinygrad_cnn.engine import Variable, observed, primitive
+from tinygrad_cnn.engine import Variable, primitive
 from tinygrad_cnn.kernels import dispatch, elementary
 from tinygrad_cnn.kernels import softmax as softmax_kernels
+from tinygrad_cnn.modes import observed
 from tinygrad_cnn.primitives.arguments import axes_of, axis_of
 from tinygrad_cnn.primitives.elementwise import exp, where
 from tinygrad_cnn.primitives.reduction import sum

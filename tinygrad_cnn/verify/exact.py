@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn import backend
-from tinygrad_cnn.engine import recording
+from tinygrad_cnn.modes import recording
 from tinygrad_cnn.primitives.arguments import Pairs, padding_pairs, per_axis, reach_of
 from tinygrad_cnn.primitives.conv2d import conv2d
 from tinygrad_cnn.tensor import Tensor, tensor

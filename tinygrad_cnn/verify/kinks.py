@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn import backend
-from tinygrad_cnn.engine import Node, Unkept, debug
+from tinygrad_cnn.engine import Node, Unkept
+from tinygrad_cnn.modes import debug
 from tinygrad_cnn.primitives.titles import title
 from tinygrad_cnn.tensor import Tensor
 from tinygrad_cnn.verify.excerpt import number

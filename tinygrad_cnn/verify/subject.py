@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn.engine import Variable, recording
+from tinygrad_cnn.engine import Variable
+from tinygrad_cnn.modes import recording
 from tinygrad_cnn.tensor import Tensor, tensor
 from tinygrad_cnn.verify import slopes
 from tinygrad_cnn.verify.complex_step import STEP, complex_array, complex_values

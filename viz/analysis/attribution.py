@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import tinygrad_cnn as tg
-from tinygrad_cnn.engine import recording
+from tinygrad_cnn.modes import recording
 from tinygrad_cnn.nn.layers import Linear
 from tinygrad_cnn.viz.analysis.probing import ModuleCall, as_batch, check_layers, check_module, run
 from tinygrad_cnn.viz.receptive_field import receptive_fields

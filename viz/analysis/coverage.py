@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 import tinygrad_cnn as tg
-from tinygrad_cnn.engine import recording
+from tinygrad_cnn.modes import recording
 from tinygrad_cnn.primitives.arguments import per_axis
 
 __all__ = ["overlap_counts", "pixel_usage", "residue_counts"]

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from tinygrad_cnn.engine import keeping
+from tinygrad_cnn.modes import keeping
 from tinygrad_cnn.nn.module import Module
 from tinygrad_cnn.tensor import Tensor
 from tinygrad_cnn.verify.grading.failures import StudentFile, message_of

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.backend import get_default_device, get_default_dtype, seeded
-from tinygrad_cnn.engine import keeping, recording
+from tinygrad_cnn.modes import keeping, recording
 from tinygrad_cnn.nn.module import Module, in_mode
 from tinygrad_cnn.tensor import Tensor, tensor
 

@@ -8,7 +8,7 @@ import pytest
 
 import tinygrad_cnn as tg
 from tests.verify.tracing.agreement import fractions
-from tinygrad_cnn.engine import no_grad
+from tinygrad_cnn.modes import no_grad
 from tinygrad_cnn.tensor import Tensor, tensor
 from tinygrad_cnn.verify.tracing import Number, arithmetic_of, run, trace
 from tinygrad_cnn.walk import nodes

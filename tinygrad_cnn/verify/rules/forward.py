@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn.engine import Primitive, recording
+from tinygrad_cnn.engine import Primitive
 from tinygrad_cnn.kernels import elementary
+from tinygrad_cnn.modes import recording
 from tinygrad_cnn.tensor import Tensor, tensor
 from tinygrad_cnn.verify import tracing
 from tinygrad_cnn.verify.rules.arguments import parameters_of, title_of

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinygrad_cnn.backend import to_numpy
-from tinygrad_cnn.engine import Leaf, Node, Variable, recording
+from tinygrad_cnn.engine import Leaf, Node, Variable
+from tinygrad_cnn.modes import recording
 from tinygrad_cnn.tensor import Tensor, tensor
 from tinygrad_cnn.verify.scalars.expansion import expand, objects
 from tinygrad_cnn.verify.scalars.names import Names, name_entries, name_shared

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from tinygrad_cnn.engine import Node, recording
+from tinygrad_cnn.engine import Node
+from tinygrad_cnn.modes import recording
 from tinygrad_cnn.tensor import tensor
 from tinygrad_cnn.verify.scalars.notation import Notation, product
 from tinygrad_cnn.walk import grad

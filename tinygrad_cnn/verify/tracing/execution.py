@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.diagnostics import Line
-from tinygrad_cnn.engine import Variable, recording
+from tinygrad_cnn.engine import Variable
+from tinygrad_cnn.modes import recording
 from tinygrad_cnn.tensor import tensor
 from tinygrad_cnn.verify.tracing import arithmetic
 from tinygrad_cnn.verify.tracing.arrays import TracedArray, numbers, values

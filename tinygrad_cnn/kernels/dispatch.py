@@ -35,7 +35,7 @@ class Line(NamedTuple):
 
 # operation            definition  NumPy  oneDNN
 TABLE = {
-    "matmul":           Line(reference, None, 0),
+    "matmul":           Line(reference, 0, 0),
     "correlate":        Line(reference, 0, 0),
     "full_correlate":   Line(reference, 0, 0),
     "correlate_kernel": Line(reference, 0, 0),

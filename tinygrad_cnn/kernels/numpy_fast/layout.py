@@ -61,6 +61,8 @@ def filters_last(dz: Any) -> Any:
     view = dz.transpose(*range(2, dz.ndim), 0, 1)
     if view.flags.c_contiguous:
         return view.transpose(-1, *range(dz.ndim - 1))
+    if not _is_innermost(view):  # what is turned as a whole is turned faster, even twice
+        view = batch_last(dz, tuple((0, m) for m in dz.shape[2:])).transpose(*range(1, dz.ndim), 0)
     y = memory.empty(view.shape, dz.dtype)
     _fill(y, view)
     return y.transpose(-1, *range(dz.ndim - 1))

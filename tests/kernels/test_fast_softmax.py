@@ -46,6 +46,20 @@ def test_losses_and_gradients(shape, shift, dtype, tolerance):
     np.testing.assert_array_equal(x, before)
 
 
+@pytest.mark.parametrize("gap", [0, 1, 10, 50, 200])
+@pytest.mark.parametrize("largest", [-1000, -16.5, -15.5, 0, 15.5, 16.5, 1000])
+def test_a_sure_class(largest, gap):
+    """One class so far above the others, wherever they lie, with labels of it and of another."""
+    x = normals((8, 5), 1, np.float32) - np.float32(3)
+    x += np.float32(largest - gap) - x.max(axis=1, keepdims=True)
+    x[:, 2] = largest
+    labels = np.array([2, 0] * 4)
+    losses, difference = numpy_fast.cross_entropy_of_labels(x, labels)
+    expected = exact(x, labels)
+    np.testing.assert_allclose(losses, expected[0], rtol=3e-6, atol=3e-7)
+    np.testing.assert_allclose(difference, expected[1], rtol=1e-5, atol=3e-7)
+
+
 @pytest.mark.usefixtures("threads")
 def test_an_impossible_class():
     x, labels = normals((6, 5), 1), np.array([0, 1, 2, 3, 4, 0])

@@ -84,6 +84,25 @@ def test_user_threads_share_it(count):
     assert [sorted(r) for r in results] == [sorted([0, 1, 2, 3] * 50)] * 4
 
 
+def test_nobody_waits_for_a_thread_that_is_busy():
+    tg.set_num_threads(2)
+    begun, end = threading.Barrier(3, timeout=10), threading.Event()
+
+    def wait(_):
+        begun.wait()
+        end.wait(10)
+
+    other = threading.Thread(target=threads.run, args=(wait, range(2)))  # on itself and on the only thread of the pool
+    other.start()
+    begun.wait()
+    done = []
+    threads.run(done.append, range(5))
+    assert done == [0, 1, 2, 3, 4]
+    assert other.is_alive()
+    end.set()
+    other.join()
+
+
 @pytest.mark.parametrize("wrong", [0, -1])
 def test_a_wrong_number_of_threads(wrong):
     with pytest.raises(ValueError, match=f"^set_num_threads: expected 1 or more but got {wrong}$"):

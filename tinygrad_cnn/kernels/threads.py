@@ -109,7 +109,8 @@ def run(function: Callable[[Any], object], jobs: Sequence[Any]) -> None:
         try:
             work()
         finally:
-            errors = [other.exception() for other in others]
+            # A thread that has not begun yet finds nothing left to do.
+            errors = [other.exception() for other in others if not other.cancel()]
     for error in errors:
         if error is not None:
             raise error

@@ -38,7 +38,7 @@ FEW_COLUMNS = 128
 NARROW = 64
 """Output rows of fewer columns are worked on together, as one."""
 
-SHARE = 3 << 20
+SHARE = 6 << 20
 """So many products of two numbers, or more, are worth a part of their own, which another thread may take."""
 
 SMALL = 1000000

@@ -267,8 +267,7 @@ def _walk(
                     raise RuntimeError(_freed_message(node))
                 if create_graph:
                     saved = _as_variables(node, saved, wrap)
-                for entry in node.plan.rules:  # type: ignore[union-attr]
-                    operand, rule, positions = entry
+                for operand, rule, positions in node.plan.rules:  # type: ignore[union-attr]
                     parent = node.first if operand == 0 else node.second if operand == 1 else node.others[operand - 2]
                     if leading is not None and parent not in leading:
                         continue
@@ -286,7 +285,7 @@ def _walk(
                     elif kind is not type(value) or kind not in SCALARS:
                         gradient = _fit(gradient, parent, node)
                     if watcher is not None:
-                        watcher.rule(node, entry, total, found, gradient)
+                        watcher.rule(node, (operand, rule, positions), total, found, gradient)
                     earlier = pending.get(parent)
                     if earlier is None:
                         pending[parent] = gradient

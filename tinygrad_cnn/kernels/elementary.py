@@ -252,7 +252,8 @@ def _relu_of_piece(x: Any, z: Any) -> None:
 
 @lru_cache
 def _zeros(dtype: np.dtype[Any]) -> Any:
-    return np.zeros(1 << 13, dtype)
+    """Half of the nearest cache, and more than `blocks.BUFFER`, below which NumPy copies them again for each row."""
+    return np.zeros((1 << 14) // dtype.itemsize, dtype)
 
 
 def relu_gradient(dz: Any, z: Any) -> Any:

@@ -10,7 +10,7 @@ from tests.kernels.calls import assert_fast_is_reference, convolution_calls
 from tests.operands import assert_equal, integers, layouts, normals
 from tests.window_cases import CONVOLUTIONS, TRANSPOSED_CONVOLUTIONS, by_name
 from tinygrad_cnn.kernels import numpy_fast, reference, threads
-from tinygrad_cnn.kernels.numpy_fast import convolution, lowering, pointwise, small
+from tinygrad_cnn.kernels.numpy_fast import convolution, layout, lowering, pointwise, small
 
 CASES = CONVOLUTIONS + TRANSPOSED_CONVOLUTIONS
 
@@ -58,6 +58,8 @@ LAYERS = [
     Layer("grouped", (8, 32, 16, 16), (48, 8, 3, 3), padding=ONE, groups=4),
     Layer("dilated", (4, 16, 24, 24), (16, 16, 3, 3), padding=TWO, dilation=(2, 2)),
     Layer("side by side", (8, 16, 16, 16), (24, 16, 2, 2), (2, 2)),
+    Layer("side by side, a row left over", (8, 16, 17, 16), (24, 16, 2, 2), (2, 2)),
+    Layer("more filters than columns", (2, 16, 9, 9), (80, 16, 3, 3), padding=ONE),
     Layer("one sample", (1, 32, 24, 24), (32, 32, 3, 3), padding=ONE),
     Layer("uneven", (6, 24, 29, 31), (16, 24, 3, 5), (2, 1), ((1, 0), (2, 3))),
 ]
@@ -95,6 +97,11 @@ def cut_up(request, monkeypatch):
     monkeypatch.setattr(lowering, "SHARE", 1)
     monkeypatch.setattr(pointwise, "PIXELS", columns)
     monkeypatch.setattr(convolution, "FEW_CHANNELS", few)
+    monkeypatch.setattr(convolution, "PIECES", 2)
+    monkeypatch.setattr(convolution, "PIECE", 0)
+    monkeypatch.setattr(layout, "SMALL", 0)
+    monkeypatch.setattr(layout, "PIECE_BYTES", chunk)
+    monkeypatch.setattr(layout, "CONFLICT_BYTES", 4 if few else 1 << 10)
     monkeypatch.setattr(small, "PRODUCTS", -1)
     threads.set_num_threads(count)
     lowering.parts.cache_clear()
@@ -119,11 +126,11 @@ def in_layout(a, layout):
     return layouts(a)[layout] if isinstance(a, np.ndarray) and a.ndim > 1 else a
 
 
-@pytest.mark.parametrize("layout", ["as it is", "batch last"])
+@pytest.mark.parametrize("layout", layouts(np.zeros((1, 1))))
 @of_a_network
 def test_the_layers_of_networks(layer, layout):
     for name, arguments in layer.calls(integers, np.float32):
-        assert_fast_is_reference(name, tuple(in_layout(a, layout) if layout == "batch last" else a for a in arguments))
+        assert_fast_is_reference(name, tuple(in_layout(a, layout) for a in arguments))
 
 
 @of_a_network

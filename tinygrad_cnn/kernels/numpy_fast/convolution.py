@@ -39,9 +39,7 @@ FILTERS_LAST = 16
 """From so many filters on, their gradients are turned for a product that need not add up within vector registers."""
 
 
-def correlate(
-    x: Any, weight: Any, bias: Any, stride: Ints, padding: Pairs, dilation: Ints, groups: int
-) -> Any:
+def correlate(x: Any, weight: Any, bias: Any, stride: Ints, padding: Pairs, dilation: Ints, groups: int) -> Any:
     """Z[n,f,p] = sum_{c,k} X[n, c, s p + d k] K[f, c, k] + B[f]."""
     if x.size == 0 or weight.size == 0:
         return NotImplemented
@@ -61,7 +59,7 @@ def correlate(
         def correlate_groups(some: _Groups) -> None:
             image, filters = batch_last(x[:, some.of(x.shape[1])], windows.region(start)), some.of(len(z))
             biases = None if bias is None else bias[filters]
-            lowering.correlate(z[filters], image, weight[filters], biases, windows, some.count)
+            lowering.correlate(z[filters], image, weight[filters], biases, windows, some.number)
 
         _in_groups(correlate_groups, groups, x)
         z = z.transpose(-1, *range(z.ndim - 1))
@@ -83,15 +81,15 @@ class _Groups(NamedTuple):
 
     start: int
     stop: int
-    all: int
+    total: int
 
     @property
-    def count(self) -> int:
+    def number(self) -> int:
         return self.stop - self.start
 
     def of(self, length: int) -> slice:
         """Their part of an axis, of channels or filters, that all groups share."""
-        return slice(self.start * length // self.all, self.stop * length // self.all)
+        return slice(self.start * length // self.total, self.stop * length // self.total)
 
 
 def _in_groups(work: Callable[[_Groups], None], groups: int, x: Any) -> None:
@@ -112,9 +110,7 @@ def _of_one_dtype(x: Any, weight: Any, bias: Any) -> tuple[Any, Any, Any, Any]:
     return x, weight, None, bias.reshape(-1, *(1,) * (x.ndim - 2))
 
 
-def correlate_kernel(
-    x: Any, dz: Any, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints, groups: int
-) -> Any:
+def correlate_kernel(x: Any, dz: Any, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints, groups: int) -> Any:
     """dK[f,c,k] = sum_{n,p} X[n, c, s p + d k] dZ[n,f,p]."""
     if x.size == 0 or dz.size == 0:
         return NotImplemented
@@ -134,15 +130,13 @@ def correlate_kernel(
             upstream = batch_last(upstream, tuple((0, m) for m in windows.out))
         else:
             upstream = filters_last(upstream)
-        dk[filters] = lowering.correlate_kernel(image, upstream, windows, some.count)
+        dk[filters] = lowering.correlate_kernel(image, upstream, windows, some.number)
 
     _in_groups(correlate_groups, groups, x)
     return dk
 
 
-def full_correlate(
-    dz: Any, rotated: Any, size: Ints, stride: Ints, padding: Pairs, dilation: Ints, groups: int
-) -> Any:
+def full_correlate(dz: Any, rotated: Any, size: Ints, stride: Ints, padding: Pairs, dilation: Ints, groups: int) -> Any:
     """dX: for little as it is defined, else a transposed convolution, for which dZ need not be dilated."""
     if groups == 1 and dz.dtype == rotated.dtype and 0 < dz.size * prod(rotated.shape[1:]) <= small.PRODUCTS:
         return small.full_correlate(dz, rotated, None, size, stride, padding, dilation)
@@ -174,7 +168,7 @@ def conv_transpose(
     def transpose_groups(some: _Groups) -> None:
         channels, filters = some.of(x.shape[1]), some.of(len(y))
         biases = None if bias is None else bias[filters]
-        transpose(y[filters], x[:, channels], weight[channels], biases, stride, padding, dilation, some.count)
+        transpose(y[filters], x[:, channels], weight[channels], biases, stride, padding, dilation, some.number)
 
     _in_groups(transpose_groups, groups, x)
     y = y.transpose(-1, *range(y.ndim - 1))

@@ -1,4 +1,4 @@
-"""Convolutions with kernels of one pixel: products with the images as they are, (N, C, pixels) or batch last."""
+"""Convolutions with kernels of one pixel: products with the images as they are, channels last, too, or batch last."""
 
 from __future__ import annotations
 
@@ -22,14 +22,9 @@ def suits(kernel: Ints, stride: Ints, padding: Pairs) -> bool:
 
 def correlate(x: Any, matrix: Any, bias: Any) -> Any:
     """Z[n,f,p] = sum_c X[n,c,p] M[f,c] + B[f], in the layout of X."""
-    filters, size = len(matrix), x.shape[2:]
-    if x.flags.c_contiguous:
-        z = result = memory.empty((len(x), filters, *size), x.dtype)
-    else:
-        x = batch_last(x, tuple((0, m) for m in size))[None]
-        z = memory.empty((1, filters, *x.shape[2:]), x.dtype)
-        result = z[0].transpose(-1, *range(z.ndim - 2))
-    x, z = (a.reshape(*a.shape[:2], -1) for a in (x, z))
+    axes = _axes(x)
+    result = memory.empty((len(x), len(matrix), *x.shape[2:]), x.dtype, axes)
+    x, z = _matrices(x, axes), _matrices(result, axes)
     bias = None if bias is None else bias[:, None]
 
     def multiply(part: tuple[slice, slice]) -> None:
@@ -44,9 +39,10 @@ def correlate(x: Any, matrix: Any, bias: Any) -> Any:
 
 def correlate_kernel(x: Any, dz: Any) -> Any:
     """dM[f,c] = sum_{n,p} dZ[n,f,p] X[n,c,p]."""
-    if not (x.flags.c_contiguous and dz.flags.c_contiguous):
-        x, dz = (batch_last(a, tuple((0, m) for m in a.shape[2:]))[None] for a in (x, dz))
-    x, dz = (a.reshape(*a.shape[:2], -1) for a in (x, dz))
+    axes = _axes(x)
+    if axes != _axes(dz):
+        axes = _batch_last(x.ndim)
+    x, dz = _matrices(x, axes), _matrices(dz, axes)
     todo = _parts(x, shares_of(dz.size * x.shape[1]))
     sums: dict[int, Any] = {}
 
@@ -58,6 +54,26 @@ def correlate_kernel(x: Any, dz: Any) -> Any:
 
     share(multiply, cut(len(todo), -(-len(todo) // SUMS)))
     return sum(sums[start] for start in sorted(sums))
+
+
+def _batch_last(ndim: int) -> Ints:
+    return (*range(1, ndim), 0)
+
+
+def _axes(x: Any) -> Ints | None:
+    """In which order x's axes are to lie in memory: as they do, or batch last; None is (N, C, ...)."""
+    if x.flags.c_contiguous:
+        return None
+    return memory.channels_last(x.ndim) if memory.is_channels_last(x) else _batch_last(x.ndim)
+
+
+def _matrices(x: Any, axes: Ints | None) -> Any:
+    """x as (images, channels, pixels), a view where its axes lie in this order; all images are one but for None."""
+    if axes is None:
+        return x.reshape(*x.shape[:2], -1)
+    if axes[-1] == 1:
+        return x.transpose(axes).reshape(1, -1, x.shape[1]).swapaxes(1, 2)
+    return batch_last(x, tuple((0, m) for m in x.shape[2:])).reshape(1, x.shape[1], -1)
 
 
 def _parts(x: Any, shares: int) -> list[tuple[slice, slice]]:

@@ -52,8 +52,6 @@ def conv_transpose(
             products = scratch("products", (groups, matrices.shape[1], prod(pixels.shape[2:])), x.dtype)
             multiply(matrices, pixels.reshape(groups, pixels.shape[1], -1), products)
             products = products.reshape(groups, -1, *kernel, *pixels.shape[2:])
-            if is_tiled and bias is not None:
-                np.add(products, biases.reshape(*biases.shape, *(1,) * len(kernel)), out=products)
             for k in product(*map(range, kernel)):
                 taken, to = zip(
                     _reach(first * s + k[0] * d - before - rows.start, size, last - first, s),
@@ -61,10 +59,7 @@ def conv_transpose(
                     strict=True,
                 )
                 at = place[(slice(None), slice(None), *to)]
-                if is_tiled:
-                    np.copyto(at, products[(slice(None), slice(None), *k, *taken)])
-                else:
-                    np.add(at, products[(slice(None), slice(None), *k, *taken)], out=at)
+                np.add(biases if is_tiled else at, products[(slice(None), slice(None), *k, *taken)], out=at)
 
     least = 2 * d * (height - 1) + 1  # or more is worked out twice than once
     share(fold, cut(y.shape[2], max(-(-y.shape[2] // shares), least)))

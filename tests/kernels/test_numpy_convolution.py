@@ -48,6 +48,7 @@ class Layer(NamedTuple):
 ONE, TWO = ((1, 1), (1, 1)), ((2, 2), (2, 2))
 LAYERS = [
     Layer("first layer", (9, 3, 32, 32), (16, 3, 3, 3), padding=ONE),
+    Layer("more filters than entries", (9, 2, 14, 15), (24, 2, 3, 3), (2, 1), ONE),
     Layer("one channel", (16, 1, 28, 28), (8, 1, 5, 5)),
     Layer("large stem", (1, 3, 112, 112), (24, 3, 7, 7), (2, 2), ((3, 3), (3, 3))),
     Layer("body", (8, 24, 16, 16), (32, 24, 3, 3), padding=ONE),

@@ -279,7 +279,8 @@ class Primitive:
             saved += [backend.shape_of(arrays[i]) for i in plan.shapes]
         if plan.options:
             saved += [options[name] for name in plan.options]
-        result = _result(type(variable), z, plan, *_three(nodes), tuple(saved), options)
+        second = nodes[1] if len(nodes) > 1 else None
+        result = _result(type(variable), z, plan, nodes[0], second, tuple(nodes[2:]), tuple(saved), options)
         if not plain:
             if mode.debug:
                 result.node.where = diagnostics.users_line()
@@ -439,7 +440,7 @@ def _call_of(definition: Primitive) -> Callable[..., Any]:
         if options or (apart and not mode.plain):
             return call_by_name(*operands, **options)
         try:
-            parents = [x.node for x in operands]
+            parents = tuple([x.node for x in operands])
             chosen = plan(*[node.requires_grad for node in parents])
         except AttributeError:  # an operand that is no tensor, or has no node yet
             return apply(operands, _NO_OPTIONS)
@@ -457,7 +458,8 @@ def _call_of(definition: Primitive) -> Callable[..., Any]:
         arrays.append(z)  # from here on it is what the node keeps
         for i in chosen.drops:
             arrays[i] = None
-        return _result(type(operands[0]), z, chosen, *_three(parents), tuple(arrays))
+        second = parents[1] if len(parents) > 1 else None
+        return _result(type(operands[0]), z, chosen, parents[0], second, parents[2:], tuple(arrays))
 
     if auxiliary or count > 2:
         return call
@@ -525,11 +527,6 @@ def name_operation(operation: str, arrays: list[Any], error: TypeError | ValueEr
         ) from error
     if not re.match(r"\w+: ", str(error)):
         raise (TypeError if isinstance(error, TypeError) else ValueError)(f"{operation}: {error}") from error
-
-
-def _three(nodes: list[Any]) -> tuple[Any, Any, tuple[Any, ...]]:
-    """The first, the second and the other parents."""
-    return (nodes[0], nodes[1], tuple(nodes[2:])) if len(nodes) > 1 else (nodes[0], None, ())
 
 
 def _result(

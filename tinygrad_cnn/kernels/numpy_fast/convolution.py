@@ -7,6 +7,8 @@
 | transposed, few channels or no overlap | `folding`: products added up (col2im) | BLAS is slow with few rows |
 | everything else | `lowering`: windows as columns, a part of the image at a time | the columns stay in the cache |
 
+Many groups are taken some after the other, and few entries of a kernel's gradient image by image.
+
 Their results have the batch innermost in memory, see `layout`, but those of `pointwise` what the images have.
 """
 

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.kernels import blas, memory
-from tinygrad_cnn.kernels.onednn.execution import address_of
 
 _OF_BLAS = {np.dtype(np.float32): ("s", c_float), np.dtype(np.float64): ("d", c_double)}
 
@@ -24,7 +23,7 @@ def add_scaled(y: Any, x: Any, factor: float) -> Any:
     if add is None:
         y += np.multiply(x, factor, out=memory.empty_like(x))
     else:
-        add(y.size, factor, address_of(x), 1, address_of(y), 1)
+        add(y.size, factor, memory.address_of(x), 1, memory.address_of(y), 1)
     return y
 
 
@@ -35,7 +34,7 @@ def mix(y: Any, weight: float, x: Any, factor: float) -> Any:
         y *= weight
         y += np.multiply(x, factor, out=memory.empty_like(x))
     else:
-        combine(y.size, factor, address_of(x), 1, weight, address_of(y), 1)
+        combine(y.size, factor, memory.address_of(x), 1, weight, memory.address_of(y), 1)
     return y
 
 

@@ -285,7 +285,7 @@ def _rows_of_weights(
     if is_labels:
         counted = xp.ones(len(target), dtype=bool) if ignore_index is None else target != ignore_index
         _check_labels(operation, target, counted, classes, places)
-        probabilities = (target[:, None] == xp.arange(classes)).astype(each.dtype)
+        probabilities = (xp.arange(classes)[:, None] == target).T.astype(each.dtype)  # each class as a row in memory
         norm = ((probabilities * each).sum(axis=1) * counted).sum()
         norm = norm if norm > 0 else norm * 0 + 1
     else:

@@ -35,7 +35,6 @@ wakes threads that then wait for more and keep the cores.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from ctypes import byref, c_char_p, c_void_p
 from functools import lru_cache, wraps
@@ -45,6 +44,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 
 from tinygrad_cnn.kernels import memory
+from tinygrad_cnn.kernels.memory import address_of
 from tinygrad_cnn.kernels.onednn import library
 from tinygrad_cnn.kernels.onednn.descriptors import BFLOAT16, FLOAT32, RESULT, SCRATCHPAD, SOURCE, Handle, attributes
 from tinygrad_cnn.kernels.onednn.library import Execution, UnsupportedError
@@ -144,25 +144,6 @@ def implementation(descriptor: Handle) -> str:
     name = c_char_p()
     library.load().quick.primitive_desc_query(descriptor, _IMPLEMENTATION, 0, byref(name))
     return (name.value or b"").decode()
-
-
-_HEAD = object.__basicsize__
-_field = c_void_p.from_address
-
-
-def address_of(array: Any) -> int:
-    """Where an array's first element lies: the first field of NumPy's own after the head of every Python object."""
-    address: int = _field(id(array) + _HEAD).value  # type: ignore[assignment]
-    return address
-
-
-_probe = np.empty(1, np.float32)
-if sys.implementation.name != "cpython" or address_of(_probe) != _probe.ctypes.data:  # slower by 0.8 us
-
-    def address_of(array: Any) -> int:
-        """Where an array's first element lies."""
-        address: int = array.ctypes.data
-        return address
 
 
 class _Space:

@@ -10,10 +10,14 @@ import numpy as np
 from tinygrad_cnn.backend import ones, shape_of
 from tinygrad_cnn.engine import primitive
 from tinygrad_cnn.kernels import dispatch
+from tinygrad_cnn.kernels.sums import of_rows
 from tinygrad_cnn.primitives.shape import _transpose, broadcast_to, reshape
 
 SMALL = 1 << 18
 """Multiplications below which OpenBLAS stays on one thread, and is as quick as anything."""
+
+FEW = 1 << 13
+"""So many numbers OpenBLAS adds on one thread."""
 
 
 def transposed(x: Any) -> Any:
@@ -73,6 +77,13 @@ def _rows(x: Any) -> Any:
 
 @primitive(x=lambda dz, x_shape: broadcast_to(dz, x_shape))  # noqa: PLW0108 - rules name what they need
 def _sum_of_rows(x: Any) -> Any:
+    return _added(x)
+
+
+def _added(x: Any) -> Any:
+    """The sum of the rows of a plain matrix."""
+    if type(x) is np.ndarray and x.size > FEW:
+        return of_rows(x)
     return ones(len(x), x).dot(x)
 
 
@@ -95,7 +106,7 @@ def _dW(dZ: Any, x: Any) -> Any:
 
 def _dB(dZ: Any) -> Any:
     if type(dZ) is np.ndarray and dZ.ndim == 2:
-        return ones(len(dZ), dZ).dot(dZ)
+        return _added(dZ)
     return _sum_of_rows(_rows(dZ))
 
 
@@ -123,7 +134,9 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
             f"linear: weight (outputs, features) has shape {weight.shape}, which does not fit "
             f"x (..., features) of shape {x.shape}"
         )
-    z = _dot(x, weight.T) if x.ndim == 2 else x.dot(weight.T)
+    z = _dot(_rows(x), weight.T)
+    if x.ndim != 2:
+        z = z.reshape((*x.shape[:-1], len(weight)))
     if bias is None:
         return z
     if bias.shape != weight.shape[:1]:

@@ -115,6 +115,30 @@ def test_no_number_of_threads(wrong):
         tg.set_num_threads(wrong)
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux")
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs two cores")
+def test_the_threads_keep_off_the_callers_core():
+    cores = os.sched_getaffinity(0)
+    tg.set_num_threads(2)
+    try:
+        for core in sorted(cores)[:2]:
+            os.sched_setaffinity(0, {core})  # the caller alone: with nowhere else to go the others stay where they are
+            threads.run(lambda _: None, range(4))
+            os.sched_setaffinity(0, cores)
+            meeting, allowed = threading.Barrier(2, timeout=10), {}
+
+            def meet(_, meeting=meeting, allowed=allowed):
+                allowed[threading.get_ident()] = os.sched_getaffinity(0)
+                meeting.wait()
+
+            threads.run(meet, [0, 1])
+            (other,) = (those for thread, those in allowed.items() if thread != threading.get_ident())
+            assert other < cores
+    finally:
+        os.sched_setaffinity(0, cores)
+    assert os.sched_getaffinity(0) == cores
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_child_process_has_threads_of_its_own():

@@ -7,6 +7,7 @@ fight with this one for the cores.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -103,6 +104,7 @@ def run(function: Callable[[Any], object], jobs: Sequence[Any]) -> None:
         finally:
             _local.is_inside = False
 
+    _keep_apart()
     with blas.one_thread():
         # In the caller's context: NumPy keeps there which floating-point errors it warns of.
         others = [_pool().submit(copy_context().run, work) for _ in range(workers - 1)]
@@ -120,14 +122,43 @@ def _pool() -> ThreadPoolExecutor:
     global _executor
     with _lock:
         if _executor is None:
-            _executor = ThreadPoolExecutor(max(_count - 1, 1), "tinygrad_cnn")
+            _executor = ThreadPoolExecutor(max(_count - 1, 1), "tinygrad_cnn", _join)
         return _executor
+
+
+_core_here = getattr(ctypes.PyDLL(None), "sched_getcpu", None) if hasattr(os, "sched_setaffinity") else None
+_members: list[int] = []  # the pool's threads, by the system's numbers
+_avoided = -1  # the core that they keep off
+
+
+def _join() -> None:
+    global _avoided
+    _members.append(threading.get_native_id())
+    _avoided = -1
+
+
+def _keep_apart() -> None:
+    """Keep the pool's threads off the caller's core, where there are others.
+
+    Linux likes to wake a thread on the core of the one that wakes it, and for milliseconds both then take turns there.
+    """
+    global _avoided
+    if _core_here is None or (core := _core_here()) == _avoided:
+        return
+    if others := os.sched_getaffinity(0) - {core}:
+        _avoided = core
+        for thread in tuple(_members):
+            try:
+                os.sched_setaffinity(thread, others)
+            except OSError:  # it has ended
+                _members.remove(thread)
 
 
 def _after_fork() -> None:
     """The threads of a parent process are not there in its child."""
-    global _executor, _lock
-    _executor, _lock = None, threading.Lock()
+    global _executor, _lock, _avoided
+    _executor, _lock, _avoided = None, threading.Lock(), -1
+    _members.clear()
 
 
 if hasattr(os, "register_at_fork"):

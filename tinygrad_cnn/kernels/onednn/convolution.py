@@ -9,7 +9,7 @@ Some cases are faster in another way than the library's first choice for channel
 - dX of a gray or colour image: one product and a scattering, in channels-first memory.
 - A kernel of one pixel, stride 1: a product of matrices; where images are channels-first, one for each sample, and the
   result is channels-first too.
-- A depthwise kernel, or dK, where all that is given is channels-first: the library's own layout for it.
+- dK where all that is given is channels-first: the library's own layout for it.
 """
 
 from __future__ import annotations
@@ -176,7 +176,6 @@ class _Convolution:
         self.weight, self.groups = (groups, weight[0] // groups, *weight[1:]) if groups > 1 else weight, groups
         self.kernel = anyhow(self.weight, self.number)
         self.has_few = groups == 1 and min(x[1], z[1]) < FEW and prod(weight[2:]) > 1
-        self.is_depthwise = groups > 1 and groups == x[1] == z[1]
         is_padded = any(before for before, _ in padding)
         self.is_product = x[2:] == z[2:] and prod(weight[2:]) == prod(stride) == groups == 1 and not is_padded
 
@@ -210,11 +209,8 @@ def _correlate(
     if bias_strides is not None:
         bias = ordered(weight[:1])
         given.append((BIAS, strided(weight[:1], bias_strides)))
-    if convolution.is_depthwise and not is_same(given[0][1], convolution.x):
-        read, written = anyhow(x, convolution.number), anyhow(z)
-    else:
-        read, written = convolution.read_x, anyhow(z) if convolution.has_few else convolution.z
-    descriptor = convolution.forward(read, written, bias, relu)
+    written = anyhow(z) if convolution.has_few else convolution.z
+    descriptor = convolution.forward(convolution.read_x, written, bias, relu)
     return Plan(Kernel(descriptor, *given, (RESULT, convolution.z, True)), z, convolution.axes)
 
 
@@ -251,8 +247,7 @@ def _scatter(
     if convolution.is_product and is_same(given[0][1], ordered(z)):
         with suppress(UnsupportedError):
             return _of_samples(z, weight[1::-1], weight_strides[1::-1], x, convolution.number)
-    is_small = prod(weight[2:]) == 1 and groups == 1
-    if (is_small or convolution.is_depthwise) and not is_same(given[0][1], convolution.z):
+    if prod(weight[2:]) == 1 and groups == 1 and not is_same(given[0][1], convolution.z):
         return plan(anyhow(z, convolution.number), anyhow(x), convolution.x, convolution.axes)
     written = anyhow(x) if convolution.has_few else convolution.x
     return plan(convolution.read_z, written, convolution.x, convolution.axes)

@@ -1,11 +1,12 @@
 """The benchmark's own arithmetic, on numbers that are made up, and one tiny real run."""
 
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from benchmarks.cpu import report
+from benchmarks.cpu import report, shares
 from benchmarks.cpu.candidates import BASELINE
 from benchmarks.cpu.groups import Group
 from benchmarks.cpu.libraries import UnavailableError
@@ -91,6 +92,41 @@ def test_who_computes_something_else_takes_no_part():
     assert reasons["same"] is None
     assert reasons["wrong"].startswith("computes something else")
     assert reasons["lacks it"] == "it has no such thing"
+
+
+def test_report_says_how_a_target_is_met():
+    scalars = case(torch=[1e-3] * 3, fast=[2e-4] * 3, plain=[2e-4] * 3)
+    scalars["candidates"]["oneDNN, compiled"] = {"values": [5e-5] * 3}
+    text = report.text({"overhead": {"2": record({"scalar MLP": scalars})}})
+    assert "| scalar MLP, 640 operations | 0.10 | 0.20 | met compiled |  | 0.05 |" in text
+    assert "| scalar MLP, 640 operations | 0.10 | 0.20 | **missed** |  |  |" in text
+    assert "With oneDNN: 0 of 1 met, 1 more compiled or channels-last." in text
+
+
+def test_report_of_shares():
+    shares = {"candidates": {"NumPy": {"values": [4e-3, 1e-3, 1e-3, 123.4]}}}
+    text = report.text({"shares": {"2": record({"LeNet": shares})}})
+    assert "| LeNet | NumPy | 4 ms | 1 ms, 25% | 123 | 1 ms, 25% | 2 ms, 50% |" in text
+
+
+def test_shares_count_what_convolutions_compute():
+    def correlate(x, weight):
+        return np.zeros((2, 3, 4, 4))
+
+    def max_pool(x):
+        return NotImplemented
+
+    module = SimpleNamespace(correlate=correlate, max_pool=max_pool)
+
+    def step():
+        module.correlate(np.zeros((2, 5, 6, 6)), np.zeros((3, 5, 3, 3)))
+        module.max_pool(np.zeros(3))
+
+    found = shares.measure(step, [module])
+    assert found.rate * found.convolutions * 1e9 == pytest.approx(2 * (2 * 3 * 4 * 4) * (5 * 3 * 3))
+    assert 0 < found.convolutions < found.step
+    assert found.others == 0
+    assert (module.correlate, module.max_pool) == (correlate, max_pool)
 
 
 def test_report():

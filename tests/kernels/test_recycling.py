@@ -204,3 +204,32 @@ def _in_child():
     x = memory.empty(SHAPE, np.float32)
     x.fill(5)
     return float(x.mean())
+
+
+def test_what_a_thread_works_in_is_given_back_too():
+    gc.collect()
+    memory.release()
+    before, shape, double = memory.held(), (3, 50_000), np.dtype(np.float64)
+    mine = memory.scratch("columns", shape, double)
+    assert mine.shape == shape
+    assert mine.dtype == double
+    assert np.shares_memory(memory.scratch("columns", (2, 1000), np.dtype(np.float32)), mine)  # there is room enough
+    assert not np.shares_memory(memory.scratch("rows", shape, double), mine)
+    has_asked, may_end = threading.Event(), threading.Event()
+
+    def work():
+        memory.scratch("columns", shape, double)
+        has_asked.set()
+        may_end.wait(timeout=20)
+
+    thread, held = threading.Thread(target=work), memory.held()
+    thread.start()
+    assert has_asked.wait(timeout=20)
+    assert memory.held() > held  # another thread's is another
+    memory.release()
+    assert before < memory.held() < held  # `mine` is in use
+    del mine
+    memory.release()
+    assert memory.held() == before
+    may_end.set()
+    thread.join()

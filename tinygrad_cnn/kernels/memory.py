@@ -16,8 +16,9 @@ import sys
 from ctypes import c_void_p
 from functools import lru_cache
 from math import prod
-from threading import Lock
+from threading import Lock, local
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 
@@ -112,6 +113,38 @@ def is_batch_last(x: Any) -> bool:
     return x.ndim > 2 and not x.flags.c_contiguous and x.transpose(*range(1, x.ndim), 0).flags.c_contiguous
 
 
+class _Worktop:
+    """What a thread works in, by its role."""
+
+    def __init__(self) -> None:
+        self.blocks: dict[str, Any] = {}
+
+
+class _OfThread(local):
+    def __init__(self) -> None:
+        self.worktop = _Worktop()
+        _worktops.add(self.worktop)
+
+
+_worktops: WeakSet[_Worktop] = WeakSet()  # of all threads
+_here = _OfThread()
+
+
+def scratch(role: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
+    """An array for this thread to work in until it asks again for this role: it stays in the cache of the core.
+
+    Its rows begin some cache lines after a power of two: rows that are a power of two apart compete for the same places
+    in the cache, which costs a product a tenth to a half of its speed.
+    """
+    rows = (*shape[:-1], -(-shape[-1] // 16) * 16 + 16)
+    size = prod(rows) * dtype.itemsize
+    blocks = _here.worktop.blocks
+    block = blocks.get(role)
+    if block is None or block.size < size:
+        block = blocks[role] = empty((size,), np.uint8)
+    return np.ndarray(rows, dtype, block)[..., : shape[-1]]
+
+
 def release() -> int:
     """Give all memory that nobody uses back to the system; returns the number of bytes.
 
@@ -119,6 +152,8 @@ def release() -> int:
     >>> tg.release_memory() >= 0
     True
     """
+    for worktop in list(_worktops):
+        worktop.blocks.clear()
     with _lock:
         return _drop(_requests + 1)
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_cnn.kernels import memory
 from tinygrad_cnn.kernels.numpy_fast import lowering
-from tinygrad_cnn.kernels.numpy_fast.layout import batch_last, scratch
+from tinygrad_cnn.kernels.numpy_fast.layout import batch_last
 from tinygrad_cnn.kernels.numpy_fast.lowering import cut, multiply, share, shares_of
 from tinygrad_cnn.kernels.reference import Ints, Pairs
 
@@ -49,7 +50,7 @@ def conv_transpose(
         for some in cut(len(reached), together) if reached else ():
             first, last = reached[some.start], reached[some.stop - 1] + 1
             pixels = x[:, :, first:last]
-            products = scratch("products", (groups, matrices.shape[1], prod(pixels.shape[2:])), x.dtype)
+            products = memory.scratch("products", (groups, matrices.shape[1], prod(pixels.shape[2:])), x.dtype)
             multiply(matrices, pixels.reshape(groups, pixels.shape[1], -1), products)
             products = products.reshape(groups, -1, *kernel, *pixels.shape[2:])
             for k in product(*map(range, kernel)):

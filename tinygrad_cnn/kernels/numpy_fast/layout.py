@@ -7,14 +7,13 @@ remains a view.
 
 from __future__ import annotations
 
-import threading
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from tinygrad_cnn.kernels import memory, threads
-from tinygrad_cnn.kernels.reference import Ints, Pairs
+from tinygrad_cnn.kernels.reference import Pairs
 
 SMALL = 1 << 18
 """So many numbers are copied by one thread."""
@@ -86,31 +85,7 @@ def _copy(to: Any, view: Any) -> None:
         # in the order of memory, but with the last axis in front
         order = (view.ndim - 1, *sorted(range(view.ndim - 1), key=lambda axis: -view.strides[axis]))
         shape = tuple(view.shape[axis] for axis in order)
-        rows = scratch("turned", (shape[0], prod(shape[1:])), view.dtype).reshape(shape)
+        rows = memory.scratch("turned", (shape[0], prod(shape[1:])), view.dtype).reshape(shape)
         np.copyto(rows, view.transpose(order))
         view = rows.transpose(*sorted(range(view.ndim), key=order.__getitem__))
     np.copyto(to, view)
-
-
-class _Scratch(threading.local):
-    """Memory of a thread's own, which is in the cache of its core."""
-
-    def __init__(self) -> None:
-        self.blocks: dict[str, Any] = {}
-
-
-_scratch = _Scratch()
-
-
-def scratch(role: str, shape: Ints, dtype: Any) -> Any:
-    """An array for this thread to work in until it asks again for this role.
-
-    Its rows begin some cache lines after a power of two: rows that are a power of two apart compete for the same places
-    in the cache, which costs a product a tenth to a half of its speed.
-    """
-    rows = (*shape[:-1], -(-shape[-1] // 16) * 16 + 16)
-    size = prod(rows) * dtype.itemsize
-    block = _scratch.blocks.get(role)
-    if block is None or block.size < size:
-        block = _scratch.blocks[role] = memory.empty((size,), np.uint8)
-    return np.ndarray(rows, dtype, block)[..., : shape[-1]]

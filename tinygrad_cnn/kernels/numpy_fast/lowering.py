@@ -22,8 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from tinygrad_cnn.kernels import blas, threads
-from tinygrad_cnn.kernels.numpy_fast.layout import scratch
+from tinygrad_cnn.kernels import blas, memory, threads
 from tinygrad_cnn.kernels.reference import Ints, Pairs
 
 CHUNK_BYTES = 3 << 20
@@ -159,7 +158,7 @@ def _runs(shape: Ints, most: int, least_runs: int) -> Iterator[tuple[tuple[slice
 
 def lower(x: Any, windows: Windows, part: Part) -> Any:
     """The columns of a part: (groups, output rows, kernel entries (i, c, j), columns), for x (groups, C, R, ..., N)."""
-    lowered = scratch("columns", part.lowered, x.dtype)
+    lowered = memory.scratch("columns", part.lowered, x.dtype)
     np.copyto(lowered.reshape(part.view), as_strided(x[part.begin], part.view, part.strides))
     to_group, to_row, to_entry, to_column = lowered.strides
     return as_strided(lowered, part.overlapping, (to_group, windows.stride[0] * to_row, to_entry, to_column))
@@ -179,7 +178,7 @@ def correlate(z: Any, x: Any, weight: Any, bias: Any, windows: Windows, groups: 
     def correlate_part(part: Part) -> None:
         columns, kernels = lower(x, windows, part), matrices[part.groups]
         if flat is None:
-            rows = scratch("rows", (*columns.shape[:2], kernels.shape[2], columns.shape[3]), z.dtype)
+            rows = memory.scratch("rows", (*columns.shape[:2], kernels.shape[2], columns.shape[3]), z.dtype)
         else:
             rows = flat[part.groups, :, part.rows, part.columns].swapaxes(1, 2)
         multiply(kernels, columns, rows)

@@ -20,6 +20,9 @@ Axes = tuple[int, ...]
 MOST = 4096
 """The most numbers that are added one after the other."""
 
+FEW = 1 << 13
+"""So many numbers OpenBLAS multiplies by others on one thread, unasked."""
+
 WIDE = 1024
 """So long rows NumPy adds to one another as quickly."""
 
@@ -36,7 +39,9 @@ def sum(x: Any, axis: Axes, keepdims: bool = False) -> Any:
 
 
 def of_rows(matrix: Any) -> Any:
-    """The sum of the rows of a matrix."""
+    """The sum of the rows of a matrix, of whatever kind."""
+    if matrix.size <= FEW or type(matrix) is not np.ndarray:
+        return ones(len(matrix), matrix).dot(matrix)
     with blas.one_thread():
         if len(matrix) <= MOST:
             return ones(len(matrix), matrix).dot(matrix)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn.backend import ones, shape_of
+from tinygrad_cnn.backend import shape_of
 from tinygrad_cnn.engine import primitive
 from tinygrad_cnn.kernels import dispatch
 from tinygrad_cnn.kernels.sums import of_rows
@@ -15,9 +15,6 @@ from tinygrad_cnn.primitives.shape import _transpose, broadcast_to, reshape
 
 SMALL = 1 << 18
 """Multiplications below which OpenBLAS stays on one thread, and is as quick as anything."""
-
-FEW = 1 << 13
-"""So many numbers OpenBLAS adds on one thread."""
 
 
 def transposed(x: Any) -> Any:
@@ -77,14 +74,7 @@ def _rows(x: Any) -> Any:
 
 @primitive(x=lambda dz, x_shape: broadcast_to(dz, x_shape))  # noqa: PLW0108 - rules name what they need
 def _sum_of_rows(x: Any) -> Any:
-    return _added(x)
-
-
-def _added(x: Any) -> Any:
-    """The sum of the rows of a plain matrix."""
-    if type(x) is np.ndarray and x.size > FEW:
-        return of_rows(x)
-    return ones(len(x), x).dot(x)
+    return of_rows(x)
 
 
 # The rules of a linear layer. The first line of each is the formula, on the plain matrix that nearly every dZ is; the
@@ -106,7 +96,7 @@ def _dW(dZ: Any, x: Any) -> Any:
 
 def _dB(dZ: Any) -> Any:
     if type(dZ) is np.ndarray and dZ.ndim == 2:
-        return _added(dZ)
+        return of_rows(dZ)
     return _sum_of_rows(_rows(dZ))
 
 

@@ -12,6 +12,7 @@ from tinygrad_cnn.kernels import memory
 from tinygrad_cnn.kernels.numpy_fast import lowering
 from tinygrad_cnn.kernels.numpy_fast.layout import batch_last
 from tinygrad_cnn.kernels.numpy_fast.lowering import cut, multiply, share, shares_of
+from tinygrad_cnn.kernels.numpy_fast.reach import reached
 from tinygrad_cnn.kernels.reference import Ints, Pairs
 
 
@@ -30,7 +31,7 @@ def conv_transpose(
     biases = np.zeros(1, y.dtype) if bias is None else bias.reshape(groups, -1, *(1,) * (y.ndim - 2))
     (s, *_), (d, *_), ((before, _), *_), (height, *_) = stride, dilation, padding, kernel
     inner = [
-        [_reach(k * d - before, m, p, s) for k in range(entries)]
+        [reached(k * d - before, m, p, s) for k in range(entries)]
         for entries, m, p, s, d, (before, _) in zip(
             kernel[1:], y.shape[3:-1], x.shape[3:-1], stride[1:], dilation[1:], padding[1:], strict=True
         )
@@ -46,16 +47,16 @@ def conv_transpose(
         if not is_tiled:
             place[...] = biases
         low, high = before + rows.start - d * (height - 1), before + rows.stop - 1
-        reached = range(max(-(-low // s), 0), min(high // s + 1, x.shape[2]))
-        for some in cut(len(reached), together) if reached else ():
-            first, last = reached[some.start], reached[some.stop - 1] + 1
+        seen = range(max(-(-low // s), 0), min(high // s + 1, x.shape[2]))
+        for some in cut(len(seen), together) if seen else ():
+            first, last = seen[some.start], seen[some.stop - 1] + 1
             pixels = x[:, :, first:last]
             products = memory.scratch("products", (groups, matrices.shape[1], prod(pixels.shape[2:])), x.dtype)
             multiply(matrices, pixels.reshape(groups, pixels.shape[1], -1), products)
             products = products.reshape(groups, -1, *kernel, *pixels.shape[2:])
             for k in product(*map(range, kernel)):
                 taken, to = zip(
-                    _reach(first * s + k[0] * d - before - rows.start, size, last - first, s),
+                    reached(first * s + k[0] * d - before - rows.start, size, last - first, s),
                     *(along[i] for along, i in zip(inner, k[1:], strict=True)),
                     strict=True,
                 )
@@ -64,13 +65,3 @@ def conv_transpose(
 
     least = 2 * d * (height - 1) + 1  # or more is worked out twice than once
     share(fold, cut(y.shape[2], max(-(-y.shape[2] // shares), least)))
-
-
-def _reach(offset: int, size: int, count: int, step: int) -> tuple[slice, slice]:
-    """Which of `count` pixels fall on an axis if they begin at `offset` and are `step` apart, and where."""
-    first = max(-(offset // step), 0)
-    last = max(min((size - 1 - offset) // step + 1, count), first)
-    if first == last:
-        return slice(0, 0), slice(0, 0)
-    start = first * step + offset
-    return slice(first, last), slice(start, start + (last - first - 1) * step + 1, step)

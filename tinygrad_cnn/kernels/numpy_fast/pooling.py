@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.kernels import blocks, memory, reference
+from tinygrad_cnn.kernels.numpy_fast.reach import reached
 from tinygrad_cnn.kernels.reference import Ints, Pairs, winner_dtype
 
 _BITS = {2: np.uint16, 4: np.uint32, 8: np.uint64}
@@ -99,17 +100,7 @@ def _entries(
     return [
         ((..., *(outputs for outputs, _ in axes)), (..., *(inputs for _, inputs in axes)))
         for axes in product(*(
-            [_reached(i * d - before, m, p, s) for i in range(k)]
+            [reached(i * d - before, m, p, s) for i in range(k)]
             for k, m, p, s, (before, _), d in zip(kernel, size, out, stride, padding, dilation, strict=True)
         ))
     ]  # fmt: skip
-
-
-def _reached(offset: int, size: int, out: int, stride: int) -> tuple[slice, slice]:
-    """On one axis, the outputs p with 0 <= stride p + offset < size, and these elements."""
-    first = max(-(offset // stride), 0)
-    end = max(min((size - 1 - offset) // stride + 1, out), first)
-    if end == first:
-        return slice(0, 0), slice(0, 0)
-    start = first * stride + offset
-    return slice(first, end), slice(start, start + (end - first - 1) * stride + 1, stride)

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 
@@ -137,6 +138,17 @@ def test_the_threads_keep_off_the_callers_core():
     finally:
         os.sched_setaffinity(0, cores)
     assert os.sched_getaffinity(0) == cores
+
+
+def test_threads_of_a_former_pool_are_forgotten():
+    """Their numbers may be those of somebody else's threads by now."""
+    tg.set_num_threads(2)
+    threads.run(lambda _: time.sleep(0.001), range(8))
+    assert len(threads._members) == 1
+    tg.set_num_threads(3)
+    assert threads._members == []
+    threads.run(lambda _: time.sleep(0.001), range(8))
+    assert len(threads._members) <= 2
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")

@@ -12,6 +12,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import copy_context
 from time import perf_counter
 from typing import Any
@@ -71,6 +72,7 @@ def set_num_threads(count: int) -> None:
         raise ValueError(f"set_num_threads: expected 1 or more but got {count}")
     with _lock:
         _count, _explicit, _executor = int(count), True, None
+        _members.clear()  # those threads end, and the system may give their numbers to others
 
 
 def is_explicit() -> bool:
@@ -148,10 +150,8 @@ def _keep_apart() -> None:
     if others := os.sched_getaffinity(0) - {core}:
         _avoided = core
         for thread in tuple(_members):
-            try:
+            with suppress(OSError):  # the process may have been confined to other cores meanwhile
                 os.sched_setaffinity(thread, others)
-            except OSError:  # it has ended
-                _members.remove(thread)
 
 
 def _after_fork() -> None:

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 
 from tinygrad_cnn.kernels import dispatch, numpy_fast, onednn, reference
+from tinygrad_cnn.kernels.numpy_fast import tiny
 
 
 @pytest.fixture
 def chosen(monkeypatch):
     """What a dispatched `correlate` calls for an array, oneDNN being there."""
-    for module, name in ((reference, "definition"), (numpy_fast, "numpy"), (onednn, "onednn")):
+    for module, name in ((reference, "definition"), (numpy_fast, "numpy"), (onednn, "onednn"), (tiny, "tiny")):
         monkeypatch.setattr(module, "correlate", lambda *_, name=name: name, raising=False)
     monkeypatch.setattr(onednn, "unavailable", lambda: None)
     monkeypatch.delenv("TINYGRAD_CNN_KERNELS", raising=False)
@@ -21,7 +22,7 @@ def chosen(monkeypatch):
 
 
 def image(dtype):
-    return np.zeros((1, 1, 64, 64), dtype)
+    return np.zeros((1, 1, 64, 65), dtype)
 
 
 def test_float32_goes_to_onednn(chosen):
@@ -45,6 +46,15 @@ def test_other_floats_take_numpy(chosen, dtype):
     assert chosen(image(dtype)) == "numpy"
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_what_is_tiny_has_a_kernel_of_its_own(chosen, dtype, monkeypatch):
+    assert chosen(image(dtype)[..., :64]) == "tiny"
+    with dispatch.using("reference"):
+        assert chosen(image(dtype)[..., :64]) == "definition"
+    monkeypatch.setattr(tiny, "correlate", lambda *_: NotImplemented)
+    assert chosen(image(dtype)[..., :64]) == ("onednn" if dtype is np.float32 else "numpy")
+
+
 @pytest.mark.parametrize("dtype", [object, np.int64, np.uint8, bool, np.complex128])
 def test_everything_else_takes_the_definition(chosen, dtype):
     assert chosen(image(dtype)) == "definition"
@@ -55,6 +65,7 @@ def test_every_line_of_the_table_has_its_kernels():
     for operation, line in dispatch.TABLE.items():
         assert callable(getattr(line.definition, operation))
         assert line.numpy is None or callable(getattr(numpy_fast, operation))
+        assert line.tiny < 0 or callable(getattr(tiny, operation))
         assert callable(getattr(dispatch, operation))
 
 

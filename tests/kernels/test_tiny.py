@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tests import oracles
-from tinygrad_cnn.kernels import dispatch, tiny
+from tinygrad_cnn.kernels import dispatch
+from tinygrad_cnn.kernels.numpy_fast import tiny
 
 
 def random_case(rng, axes):
@@ -21,12 +22,7 @@ def random_case(rng, axes):
 
 
 @pytest.mark.parametrize("axes", [1, 2, 3])
-def test_random_shapes(axes, monkeypatch):
-    def refused(*_):
-        raise AssertionError("handed on")
-
-    for name in ("correlate", "correlate_kernel", "full_correlate"):
-        monkeypatch.setattr(tiny.dispatch, name, refused)
+def test_random_shapes(axes):
     rng = np.random.default_rng(axes)
     for _ in range(40):
         shape, kernel, stride, padding, dilation = random_case(rng, axes)
@@ -82,16 +78,25 @@ def test_nan_and_infinities_stay_in_their_windows():
         ((1, 0, 4, 4), (2, 0, 2, 2), 1),
     ],
 )
-def test_what_is_handed_on(shape, kernel, groups, monkeypatch):
-    seen = []
-    correlate = dispatch.correlate
-    monkeypatch.setattr(tiny.dispatch, "correlate", lambda *arguments: seen.append(1) or correlate(*arguments))
+def test_what_is_declined(shape, kernel, groups):
     x, weight = np.ones(shape, np.float32), np.ones(kernel, np.float32)
-    z = tiny.correlate(x, weight, None, (1, 1), ((0, 0), (0, 0)), (1, 1), groups)
-    assert seen
+    arguments = x, weight, None, (1, 1), ((0, 0), (0, 0)), (1, 1), groups
+    assert tiny.correlate(*arguments) is NotImplemented
+    z = dispatch.correlate(*arguments)
     assert z.shape[:2] == (shape[0], kernel[0])
     if prod(kernel):
         np.testing.assert_array_equal(z, prod(kernel[1:]))
-    with dispatch.using("reference"):
-        tiny.correlate(np.ones((1, 1, 4, 4)), np.ones((1, 1, 2, 2)), None, (1, 1), ((0, 0), (0, 0)), (1, 1), 1)
-    assert len(seen) == 2
+
+
+@pytest.mark.parametrize(("choice", "asked"), [("reference", 0), ("numpy", 3)])
+def test_it_is_asked_first_but_where_definitions_are_wanted(choice, asked, monkeypatch):
+    seen = []
+    for name in ("correlate", "correlate_kernel", "full_correlate"):
+        monkeypatch.setattr(tiny, name, lambda *_, name=name: seen.append(name) or NotImplemented)
+    x, weight = np.ones((1, 1, 4, 4), np.float32), np.ones((1, 1, 2, 2), np.float32)
+    options = (1, 1), ((0, 0), (0, 0)), (1, 1), 1
+    with dispatch.using(choice):
+        z = dispatch.correlate(x, weight, None, *options)
+        dispatch.correlate_kernel(x, z, (2, 2), *options)
+        dispatch.full_correlate(z, weight, (4, 4), *options)
+    assert len(set(seen)) == asked

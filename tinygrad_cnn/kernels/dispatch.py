@@ -1,8 +1,9 @@
 """Which kernel computes an operation: its definition, or a fast substitute where there is one for the arrays at hand.
 
-The table below has a line for each operation. oneDNN is asked first, where the library is there (`show_config` says
-so), for float32 arrays of so many numbers or more; then NumPy's fast kernel, for floating-point arrays of its size or
-more. A kernel may decline. What is left is the definition, which takes any arithmetic and any device.
+The table below has a line for each operation. What is tiny goes to a kernel of its own; else oneDNN is asked first,
+where the library is there (`show_config` says so), for float32 arrays of so many numbers or more; then NumPy's fast
+kernel, for floating-point arrays of its size or more. A kernel may decline. What is left is the definition, which takes
+any arithmetic and any device.
 
 The environment variable `TINYGRAD_CNN_KERNELS` forces one: `reference` takes definitions only, `numpy` leaves oneDNN
 out, `onednn` raises an error where the library is missing. So does `with using("numpy"):` for the code inside.
@@ -21,24 +22,29 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_cnn.kernels import normalization, numpy_fast, onednn, reference, softmax
+from tinygrad_cnn.kernels.numpy_fast import tiny
 
 CHOICES = ("onednn", "numpy", "reference")
 
 
 class Line(NamedTuple):
-    """Where an operation is defined, and from how many numbers on a fast kernel takes it; None for no such kernel."""
+    """Where an operation is defined, and from how many numbers on a fast kernel takes it; None for no such kernel.
+
+    `tiny` is up to how many numbers the kernel for tiny arrays does.
+    """
 
     definition: ModuleType
     numpy: int | None
     onednn: int | None
+    tiny: int = -1
 
 
-# operation            definition  NumPy  oneDNN
+# operation            definition  NumPy  oneDNN  tiny
 TABLE = {
     "matmul":           Line(reference, 0, 0),
-    "correlate":        Line(reference, 0, 0),
-    "full_correlate":   Line(reference, 0, 0),
-    "correlate_kernel": Line(reference, 0, 0),
+    "correlate":        Line(reference, 0, 0, 1 << 12),
+    "full_correlate":   Line(reference, 0, 0, 1 << 12),
+    "correlate_kernel": Line(reference, 0, 0, 1 << 12),
     "conv_transpose":   Line(reference, 0, 0),
     "unfold":           Line(reference, None, None),
     "fold":             Line(reference, None, None),
@@ -95,13 +101,17 @@ def _check(name: str, choice: str) -> None:
 
 def _dispatched(operation: str) -> Callable[..., Any]:
     """The operation by its definition's name and arguments, computed by the kernel that suits its first array."""
-    module, numpy_from, onednn_from = TABLE[operation]
+    module, numpy_from, onednn_from, tiny_to = TABLE[operation]
     definition = getattr(module, operation)
 
     @wraps(definition)
     def compute(array: Any, *arguments: Any) -> Any:
         if isinstance(array, np.ndarray) and array.dtype.kind == "f":
             choice = chosen()
+            if array.size <= tiny_to and choice != "reference":
+                z = getattr(tiny, operation)(array, *arguments)
+                if z is not NotImplemented:
+                    return z
             if choice == "onednn" and onednn_from is not None and array.size >= onednn_from:
                 z = getattr(onednn, operation)(array, *arguments) if array.dtype == np.float32 else NotImplemented
                 if z is not NotImplemented:

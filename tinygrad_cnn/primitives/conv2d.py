@@ -17,7 +17,7 @@ from typing import Any
 
 from tinygrad_cnn.backend import shape_of
 from tinygrad_cnn.engine import primitive
-from tinygrad_cnn.kernels import tiny
+from tinygrad_cnn.kernels import dispatch
 from tinygrad_cnn.primitives.arguments import (
     padding_pairs,
     per_axis,
@@ -55,7 +55,7 @@ def dB(dZ: Any) -> Any:
 @primitive(x=dX, weight=dK, bias=dB)
 def correlation(x: Any, weight: Any, bias: Any = None, *, stride: Any, padding: Any, dilation: Any, groups: Any) -> Any:
     """Z[n,f,p] = sum_{c,k} X[n, c, s p + d k] K[f, c, k] + B[f], for any number of spatial axes."""
-    return tiny.correlate(x, weight, bias, stride, padding, dilation, groups)
+    return dispatch.correlate(x, weight, bias, stride, padding, dilation, groups)
 
 
 # The two correlations of the backward pass, and theirs. G is the upstream gradient of dX or of dK.
@@ -84,7 +84,7 @@ def full_correlation(
     dz: Any, rotated: Any, *, size: Any, stride: Any, padding: Any, dilation: Any, groups: Any
 ) -> Any:
     """dX: dZ, dilated by the stride and zero-padded, correlated with a rotated kernel; `size` is X's."""
-    return tiny.full_correlate(dz, rotated, size, stride, padding, dilation, groups)
+    return dispatch.full_correlate(dz, rotated, size, stride, padding, dilation, groups)
 
 
 @primitive(
@@ -99,7 +99,7 @@ def kernel_correlation(
     x: Any, dz: Any, *, kernel: Any, stride: Any, padding: Any, dilation: Any, groups: Any
 ) -> Any:
     """dK: X correlated with dZ, dK[f,c,k] = sum_{n,p} X[n, c, s p + d k] dZ[n,f,p]."""
-    return tiny.correlate_kernel(x, dz, kernel, stride, padding, dilation, groups)
+    return dispatch.correlate_kernel(x, dz, kernel, stride, padding, dilation, groups)
 
 
 def conv2d(

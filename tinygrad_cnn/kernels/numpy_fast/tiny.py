@@ -1,6 +1,6 @@
 """Convolutions of one tiny image, by remembered indices: a gathering and a product, each a single call of NumPy.
 
-With so few numbers every other way spends its time on preparations. Whatever has more is left to the dispatcher.
+With so few numbers every other way spends its time on preparations, so that these are asked before all others.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_cnn.backend import ones
-from tinygrad_cnn.kernels import dispatch, reference
+from tinygrad_cnn.kernels import reference
 from tinygrad_cnn.kernels.reference import Ints, Pairs
 
 MOST = 1 << 12
@@ -53,7 +53,7 @@ def correlate(x: Any, weight: Any, bias: Any, stride: Ints, padding: Pairs, dila
             if bias is not None:
                 z += bias[:, None]
             return z.reshape(1, len(weight), *places.out)
-    return dispatch.correlate(x, weight, bias, stride, padding, dilation, groups)
+    return NotImplemented
 
 
 def correlate_kernel(x: Any, dz: Any, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints, groups: int) -> Any:
@@ -63,7 +63,7 @@ def correlate_kernel(x: Any, dz: Any, kernel: Ints, stride: Ints, padding: Pairs
         if places is not None and places.out == dz.shape[2:]:
             filters = dz.shape[1]
             return dz.reshape(filters, -1).dot(_columns(x, places).T).reshape(filters, x.shape[1], *kernel)
-    return dispatch.correlate_kernel(x, dz, kernel, stride, padding, dilation, groups)
+    return NotImplemented
 
 
 def full_correlate(dz: Any, rotated: Any, size: Ints, stride: Ints, padding: Pairs, dilation: Ints, groups: int) -> Any:
@@ -75,14 +75,12 @@ def full_correlate(dz: Any, rotated: Any, size: Ints, stride: Ints, padding: Pai
             products = rotated.reshape(filters, -1).T.dot(dz.reshape(filters, -1))
             entries = _with_zero(products).take(places.entries)
             return ones(len(entries), entries).dot(entries).reshape(1, channels, *size)
-    return dispatch.full_correlate(dz, rotated, size, stride, padding, dilation, groups)
+    return NotImplemented
 
 
 def _are_tiny(x: Any, y: Any) -> bool:
-    """Whether these are a tiny image and what it is multiplied by, numbers of one dtype."""
-    if type(x) is not np.ndarray or type(y) is not np.ndarray or len(x) != 1 or x.size > MOST:
-        return False
-    return x.dtype is y.dtype and x.dtype.kind == "f" and dispatch.chosen() != "reference"
+    """Whether these are one image and what it is multiplied by, plain arrays of one dtype."""
+    return len(x) == 1 and type(x) is type(y) is np.ndarray and x.dtype is y.dtype
 
 
 def _columns(x: Any, places: _Places) -> Any:

@@ -100,7 +100,7 @@ def cut_up(request, monkeypatch):
     monkeypatch.setattr(convolution, "FEW_CHANNELS", few)
     monkeypatch.setattr(convolution, "PIECES", 2)
     monkeypatch.setattr(convolution, "PIECE", 0)
-    monkeypatch.setattr(layout, "SMALL", 0)
+    monkeypatch.setattr(layout, "SMALL_BYTES", 0)
     monkeypatch.setattr(layout, "PIECE_BYTES", chunk)
     monkeypatch.setattr(layout, "CONFLICT_BYTES", 4 if few else 1 << 10)
     monkeypatch.setattr(small, "PRODUCTS", -1)

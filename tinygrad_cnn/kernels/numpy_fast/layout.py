@@ -7,16 +7,19 @@ remains a view.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from ctypes import c_float, c_int, c_void_p
+from functools import cache
 from math import prod
 from typing import Any
 
 import numpy as np
 
-from tinygrad_cnn.kernels import memory, threads
+from tinygrad_cnn.kernels import blas, memory, threads
 from tinygrad_cnn.kernels.reference import Pairs
 
-SMALL = 1 << 18
-"""So many numbers are copied by one thread."""
+SMALL_BYTES = 1 << 20
+"""So many bytes are copied by one thread."""
 
 CONFLICT_BYTES = 1 << 10
 """Rows whose distance in memory is a multiple compete for the same places in the cache, and are moved apart first."""
@@ -31,10 +34,33 @@ def batch_last(x: Any, region: Pairs) -> Any:
     The region is a range for each spatial axis. It is a view of x where x lies so already and the region is in it.
     """
     inside = tuple((min(max(a, 0), m), max(min(b, m), 0)) for (a, b), m in zip(region, x.shape[2:], strict=True))
-    view = x.transpose(*range(1, x.ndim), 0)[(slice(None), *(slice(a, b) for a, b in inside))]
+    seen = (slice(None), *(slice(a, b) for a, b in inside))
+    view = x.transpose(*range(1, x.ndim), 0)[seen]
     if inside == region and _is_innermost(view):
         return view
     y = memory.empty((len(view), *(b - a for a, b in region), len(x)), x.dtype)
+    if not _is_turned_fast(x):
+        _fill(_framed(y, region, inside), view)
+        return y
+    is_whole = y.shape[:-1] == x.shape[1:] and inside == region
+
+    def turn(channels: slice) -> None:
+        """Transpose the matrix of these channels: a row of it is a sample's."""
+        rows = x[:, channels].reshape(len(x), -1)
+        if is_whole:
+            _transpose(y[channels].reshape(-1, len(x)), rows)
+        else:
+            turned = memory.scratch("turned", (rows.size,), x.dtype).reshape(-1, len(x))
+            _transpose(turned, rows)
+            images = turned.reshape(-1, *x.shape[2:], len(x))
+            np.copyto(_framed(y[channels], region, inside), images[seen])
+
+    _in_pieces(turn, len(y), y.nbytes)
+    return y
+
+
+def _framed(y: Any, region: Pairs, inside: Pairs) -> Any:
+    """What y (C, *region, N) has inside; the rest of it becomes zero."""
     within: tuple[slice, ...] = (slice(None),)
     for (a, b), (low, high) in zip(region, inside, strict=True):
         before, after = (low - a, high - a) if low < high else (b - a, b - a)
@@ -43,8 +69,7 @@ def batch_last(x: Any, region: Pairs) -> Any:
         if after < b - a:
             y[(*within, slice(after, None))] = 0
         within = (*within, slice(before, after))
-    _fill(y[within], view)
-    return y
+    return y[within]
 
 
 def _is_innermost(view: Any) -> bool:
@@ -63,7 +88,12 @@ def filters_last(dz: Any) -> Any:
     if not _is_innermost(view):  # what is turned as a whole is turned faster, even twice
         view = batch_last(dz, tuple((0, m) for m in dz.shape[2:])).transpose(*range(1, dz.ndim), 0)
     y = memory.empty(view.shape, dz.dtype)
-    _fill(y, view)
+    pixels = view.transpose(-1, *range(view.ndim - 1))
+    if _is_turned_fast(pixels):
+        to, rows = y.reshape(-1, y.shape[-1]), pixels.reshape(len(pixels), -1)
+        _in_pieces(lambda some: _transpose(to[some], rows[:, some]), len(to), to.nbytes)
+    else:
+        _fill(y, view)
     return y.transpose(-1, *range(dz.ndim - 1))
 
 
@@ -71,12 +101,39 @@ def _fill(to: Any, view: Any) -> None:
     """to = view, where to's last axis is innermost, on all threads if they are large."""
     outermost = max(range(view.ndim - 1), key=lambda axis: view.strides[axis] if view.shape[axis] > 1 else 0)
     to, view = to.swapaxes(0, outermost), view.swapaxes(0, outermost)
-    if view.size <= SMALL:
-        _copy(to, view)
-        return
-    together = max(1, PIECE_BYTES // max(view[0].nbytes, 1))
-    pieces = [slice(start, start + together) for start in range(0, len(view), together)]
-    threads.run(lambda some: _copy(to[some], view[some]), pieces)
+    _in_pieces(lambda some: _copy(to[some], view[some]), len(view), view.nbytes)
+
+
+def _in_pieces(work: Callable[[slice], None], count: int, size: int) -> None:
+    """range(count), which stands for so many bytes, in slices for all threads; as a whole if that is little."""
+    together = count if size <= SMALL_BYTES else max(1, PIECE_BYTES * count // size)
+    threads.run(work, [slice(start, start + together) for start in range(0, count, together)])
+
+
+def _is_turned_fast(x: Any) -> bool:
+    """Whether `_transpose` takes x's matrix (len(x), ...): rows without gaps, which do not overlap."""
+    is_matrix = x.flags.aligned and x[0].flags.c_contiguous and x.strides[0] >= x[0].nbytes
+    return is_matrix and len(x) > 1 and x.dtype == np.float32 and _omatcopy() is not None
+
+
+def _transpose(to: Any, rows: Any) -> None:
+    """to (M, N) = the transposed of rows (N, M), both float32, and the numbers of a row side by side."""
+    count, length = rows.shape
+    copy = _omatcopy()
+    assert copy is not None
+    copy(
+        _ROW_MAJOR, _TRANSPOSED, count, length, 1.0,
+        memory.address_of(rows), rows.strides[0] // rows.itemsize, memory.address_of(to), to.strides[0] // to.itemsize,
+    )  # fmt: skip
+
+
+_ROW_MAJOR, _TRANSPOSED = 101, 112
+
+
+@cache
+def _omatcopy() -> Callable[..., None] | None:
+    """Called with order, transposition, rows, columns, a factor, the matrix and its step, the result and its step."""
+    return blas.routine("somatcopy", c_int, c_int, int, int, c_float, c_void_p, int, c_void_p, int)
 
 
 def _copy(to: Any, view: Any) -> None:

@@ -9,7 +9,7 @@ from tests.kernels.calls import assert_fast_is_reference, convolution_calls
 from tests.operands import assert_close, assert_equal, integers, layouts, normals
 from tests.window_cases import CONVOLUTIONS, TRANSPOSED_CONVOLUTIONS, Convolution, TransposedConvolution, by_name
 from tinygrad_cnn.kernels import memory, onednn, reference
-from tinygrad_cnn.kernels.onednn import convolution, execution
+from tinygrad_cnn.kernels.onednn import direct, execution
 
 pytestmark = pytest.mark.skipif(onednn.unavailable() is not None, reason=f"no oneDNN: {onednn.unavailable()}")
 
@@ -118,13 +118,6 @@ def test_other_dtypes_are_declined():
     assert onednn.correlate_kernel(x, np.ones((1, 1, 3, 3)), (2, 2), *options) is NotImplemented
 
 
-def test_relu_in_the_same_pass():
-    for case in LAYERS[:5]:
-        _, (x, weight, bias, *options) = convolution_calls(case, integers, np.float32)[1]
-        z = onednn.correlate_relu(x, weight, bias, *options)
-        assert_equal(z, np.maximum(reference.correlate(x, weight, bias, *options), 0))
-
-
 def test_what_is_not_finite_goes_through():
     x, weight = np.ones((1, 16, 6, 6), np.float32), np.ones((16, 16, 3, 3), np.float32)
     x[0, 3, 0, 0], x[0, 5, 5, 5] = np.nan, np.inf
@@ -136,7 +129,7 @@ def test_what_is_not_finite_goes_through():
 def test_results_are_channels_last(case):
     for name, arguments in convolution_calls(case, integers, np.float32):
         z = getattr(onednn, name)(*arguments)
-        if name != "correlate_kernel" and z.shape[1] > convolution.COLOURS:
+        if name != "correlate_kernel" and z.shape[1] > direct.COLOURS:
             assert memory.is_channels_last(z) or z.shape[2:] == (1, 1)
 
 
@@ -167,9 +160,9 @@ def test_layers_in_channels_last_need_no_reorder_but_of_the_weights():
         z = memory.empty((4, filters, 16, 16), np.float32, memory.channels_last(4))
         weight = np.empty((filters, channels, 3, 3), np.float32)
         for plan in (
-            convolution._correlate(x.shape, x.strides, weight.shape, weight.strides, None, *options, False),
-            convolution._scatter(z.shape, z.strides, weight.shape, weight.strides, (16, 16), *options),
-            convolution._correlate_kernel(x.shape, x.strides, z.shape, z.strides, (3, 3), *options),
+            direct._correlate(x.shape, x.strides, weight.shape, weight.strides, None, *options),
+            direct._scatter(z.shape, z.strides, weight.shape, weight.strides, (16, 16), *options),
+            direct._correlate_kernel(x.shape, x.strides, z.shape, z.strides, (3, 3), *options),
         ):
             assert plan.kernel.reorders <= 1
 

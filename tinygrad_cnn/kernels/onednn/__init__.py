@@ -15,7 +15,6 @@ from tinygrad_cnn.kernels.onednn.convolution import (
     conv_transpose,
     correlate,
     correlate_kernel,
-    correlate_relu,
     full_correlate,
 )
 from tinygrad_cnn.kernels.onednn.execution import get_precision, set_precision
@@ -31,7 +30,6 @@ __all__ = [
     "conv_transpose",
     "correlate",
     "correlate_kernel",
-    "correlate_relu",
     "cross_entropy_of_labels",
     "describe",
     "full_correlate",

@@ -95,15 +95,11 @@ def is_same(a: Handle, b: Handle) -> bool:
     return bool(library.load().quick.memory_desc_equal(a, b))
 
 
-def attributes(*, relu: bool = False) -> Handle:
-    """How a primitive runs: its scratch memory is ours, and with `relu`, max(0, .) is taken of the result."""
+def attributes() -> Handle:
+    """How a primitive runs: its scratch memory is ours."""
     functions = library.load().quick
     made = Handle(functions.primitive_attr_create, functions.primitive_attr_destroy)
     functions.primitive_attr_set_scratchpad_mode(made, _SCRATCHPAD_OF_CALLER)
-    if relu:
-        after = Handle(functions.post_ops_create, functions.post_ops_destroy)
-        functions.post_ops_append_eltwise(after, RELU, 0.0, 0.0)
-        functions.primitive_attr_set_post_ops(made, after)  # copied
     return made
 
 

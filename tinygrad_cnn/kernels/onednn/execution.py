@@ -139,6 +139,25 @@ def described(operation: str, *arguments: Any) -> Handle:
     return made
 
 
+def reorder(given: Any, result: Any) -> Handle:
+    """The descriptor of a primitive that copies from one layout to another."""
+    functions = library.load()
+    create, destroy = functions.reorder_primitive_desc_create, functions.quick.primitive_desc_destroy
+    return Handle(create, destroy, given, functions.engine, result, functions.engine, attributes())
+
+
+def wanted(descriptor: Handle, which: int) -> Any:
+    """How a primitive wants an argument to lie in memory; the answer lives as long as the primitive's descriptor."""
+    return _query(descriptor, _ARGUMENT, which)
+
+
+def _query(descriptor: Handle, query: int, index: int = 0) -> Any:
+    pointer = library.load().quick.primitive_desc_query_md(descriptor, query, index)
+    if not pointer:
+        raise UnsupportedError("no such argument")
+    return c_void_p(pointer)
+
+
 def implementation(descriptor: Handle) -> str:
     """What oneDNN calls the code that a primitive runs."""
     name = c_char_p()
@@ -215,28 +234,22 @@ class Kernel:
         self.steps: list[tuple[Handle, list[tuple[int, int]]]] = []
         before, main, after = [], [], []
         for place, (which, given, *is_result) in enumerate(arguments):
-            wanted = self._query(descriptor, _ARGUMENT, which)
-            if functions.quick.memory_desc_equal(wanted, given):
+            argument = wanted(descriptor, which)
+            if functions.quick.memory_desc_equal(argument, given):
                 main.append((which, place))
                 continue
-            other = self._keep(wanted)
+            other = self._keep(argument)
             main.append((which, other))
             if is_result:
-                after.append(self._reorder(wanted, other, given, place))
+                after.append(self._reorder(argument, other, given, place))
             else:
-                before.append(self._reorder(given, place, wanted, other))
+                before.append(self._reorder(given, place, argument, other))
         self.steps = [*before, self._step(descriptor, main), *after]
 
     @property
     def reorders(self) -> int:
         """How many arrays are reordered in each call."""
         return len(self.steps) - 1
-
-    def _query(self, descriptor: Handle, query: int, index: int = 0) -> Any:
-        pointer = library.load().quick.primitive_desc_query_md(descriptor, query, index)
-        if not pointer:
-            raise UnsupportedError("no such argument")
-        return c_void_p(pointer)
 
     def _keep(self, descriptor: Any) -> int:
         """A place for what has this descriptor in the memory that a call takes."""
@@ -248,20 +261,14 @@ class Kernel:
 
     def _step(self, descriptor: Handle, arguments: list[tuple[int, int]]) -> tuple[Handle, list[tuple[int, int]]]:
         functions = library.load()
-        scratchpad = self._query(descriptor, _SCRATCHPAD)
+        scratchpad = _query(descriptor, _SCRATCHPAD)
         if functions.quick.memory_desc_get_size(scratchpad):
             arguments = [*arguments, (SCRATCHPAD, self._keep(scratchpad))]
             self.owned.append(descriptor)
         return Handle(functions.primitive_create, functions.quick.primitive_destroy, descriptor), arguments
 
-    def _reorder(self, given: Any, source: int, wanted: Any, result: int) -> tuple[Handle, list[tuple[int, int]]]:
-        functions = library.load()
-        engine = functions.engine
-        descriptor = Handle(
-            functions.reorder_primitive_desc_create, functions.quick.primitive_desc_destroy,
-            given, engine, wanted, engine, attributes(),
-        )  # fmt: skip
-        return self._step(descriptor, [(SOURCE, source), (RESULT, result)])
+    def _reorder(self, given: Any, source: int, argument: Any, result: int) -> tuple[Handle, list[tuple[int, int]]]:
+        return self._step(reorder(given, argument), [(SOURCE, source), (RESULT, result)])
 
     def __call__(self, *arrays: Any) -> None:
         """Run on these arrays, results included, that lie in memory as the kernel was told."""

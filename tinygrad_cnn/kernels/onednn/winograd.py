@@ -120,7 +120,7 @@ def _is_finite(z: Any, rows: int) -> bool:
 
 def _has_finite_sum(x: Any) -> bool:
     with np.errstate(over="ignore", invalid="ignore"):
-        return isfinite(x.sum())
+        return isfinite(float(x.sum()))
 
 
 class _Shapes(NamedTuple):

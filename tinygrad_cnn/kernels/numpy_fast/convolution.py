@@ -7,7 +7,7 @@
 | transposed, few channels or no overlap | `folding`: products added up (col2im) | BLAS is slow with few rows |
 | everything else | `lowering`: windows as columns, a part of the image at a time | the columns stay in the cache |
 
-Many groups are taken some after the other, and few entries of a kernel's gradient image by image.
+Many groups are taken some after the other.
 
 Their results have the batch innermost in memory, see `layout`, but those of `pointwise` what the images have.
 """
@@ -60,8 +60,8 @@ def correlate(x: Any, weight: Any, bias: Any, stride: Ints, padding: Pairs, dila
 
         def correlate_groups(some: _Groups) -> None:
             image, filters = batch_last(x[:, some.of(x.shape[1])], windows.region(start)), some.of(len(z))
-            biases = None if bias is None else bias[filters]
-            lowering.correlate(z[filters], image, weight[filters], biases, windows, some.number)
+            biases = None if bias is None else some.split(bias[filters])
+            lowering.correlate(some.split(z[filters]), some.split(image), some.split(weight[filters]), biases, windows)
 
         _in_groups(correlate_groups, groups, x)
         z = z.transpose(-1, *range(z.ndim - 1))
@@ -93,6 +93,14 @@ class _Groups(NamedTuple):
         """Their part of an axis, of channels or filters, that all groups share."""
         return slice(self.start * length // self.total, self.stop * length // self.total)
 
+    def split(self, a: Any) -> Any:
+        """An array over these channels or filters, with an axis of groups in front."""
+        return _split(a, self.number)
+
+
+def _split(a: Any, groups: int) -> Any:
+    return a.reshape(groups, len(a) // groups, *a.shape[1:])
+
 
 def _in_groups(work: Callable[[_Groups], None], groups: int, x: Any) -> None:
     """All groups; some after the other where there is much, which then stays in the cache from one step to the next."""
@@ -123,8 +131,6 @@ def correlate_kernel(x: Any, dz: Any, kernel: Ints, stride: Ints, padding: Pairs
     start = tuple(-before for before, _ in padding)
     if groups == 1 and dz.size * x.shape[1] * prod(kernel) <= small.PRODUCTS:
         return small.correlate_kernel(x, dz, windows, start)
-    if groups == 1 < len(x) and x.shape[1] * prod(kernel) < dz.shape[1] and dz.flags.c_contiguous:
-        return _by_images(x, dz, windows, start)  # to turn dZ takes longer than to lower x in shorter runs
     dk = np.empty((dz.shape[1], x.shape[1] // groups, *kernel), x.dtype)
 
     def correlate_groups(some: _Groups) -> None:
@@ -134,24 +140,10 @@ def correlate_kernel(x: Any, dz: Any, kernel: Ints, stride: Ints, padding: Pairs
             upstream = batch_last(upstream, tuple((0, m) for m in windows.out))
         else:
             upstream = filters_last(upstream)
-        dk[filters] = lowering.correlate_kernel(image, upstream, windows, some.number)
+        some.split(dk[filters])[...] = lowering.correlate_kernel(some.split(image), some.split(upstream), windows)
 
     _in_groups(correlate_groups, groups, x)
     return dk
-
-
-def _by_images(x: Any, dz: Any, windows: Windows, start: Ints) -> Any:
-    """The sum of the kernel gradients of all samples, each a group of channels of one image that needn't be turned."""
-    sums: dict[int, Any] = {}
-
-    def correlate_images(some: slice) -> None:
-        images, upstream = x[some].reshape(1, -1, *x.shape[2:]), dz[some].reshape(-1, *dz.shape[2:], 1)
-        count = some.stop - some.start
-        dk = lowering.correlate_kernel(batch_last(images, windows.region(start)), upstream, windows, count)
-        sums[some.start] = dk.reshape(count, -1, *dk.shape[1:]).sum(axis=0)
-
-    share(correlate_images, cut(len(x), -(-len(x) // PIECES)))
-    return sum(sums[first] for first in sorted(sums))
 
 
 def full_correlate(dz: Any, rotated: Any, size: Ints, stride: Ints, padding: Pairs, dilation: Ints, groups: int) -> Any:
@@ -202,23 +194,23 @@ def _by_phases(
     With them, rotated by 180 degrees, x is correlated, and no zeros are put between its pixels.
     """
     # (C, F / groups) -> (F, C / groups): what was the input is the output now
-    kernels = weight.reshape(groups, -1, *weight.shape[1:]).swapaxes(1, 2)
-    kernels = kernels.reshape(-1, *kernels.shape[2:])
+    kernels, y = _split(weight, groups).swapaxes(1, 2), _split(y, groups)
+    biases = None if bias is None else _split(bias, groups)
     axes = [
         [_phase(r, *axis) for r in range(min(axis[0], axis[-1]))]
-        for axis in zip(stride, dilation, weight.shape[2:], padding, y.shape[1:-1], strict=True)
+        for axis in zip(stride, dilation, weight.shape[2:], padding, y.shape[2:-1], strict=True)
     ]
     region = tuple((min(p.start for p in phases), max(p.stop for p in phases)) for phases in axes)
-    image = batch_last(x, region)
+    image = _split(batch_last(x, region), groups)
     for phases in product(*axes):
-        place = y[(slice(None), *(p.outputs for p in phases))]
+        place = y[(slice(None), slice(None), *(p.outputs for p in phases))]
         entries = kernels[(..., *(p.entries for p in phases))]
         if entries.size:
-            windows = Windows(entries.shape[2:], place.shape[1:-1], (1,) * len(stride), tuple(p.apart for p in phases))
+            windows = Windows(entries.shape[3:], place.shape[2:-1], (1,) * len(stride), tuple(p.apart for p in phases))
             seen = (slice(p.start - start, p.stop - start) for p, (start, _) in zip(phases, region, strict=True))
-            lowering.correlate(place, image[(slice(None), *seen)], entries, bias, windows, groups)
+            lowering.correlate(place, image[(slice(None), slice(None), *seen)], entries, biases, windows)
         else:
-            place[...] = 0 if bias is None else bias.reshape(-1, *(1,) * (y.ndim - 1))
+            place[...] = 0 if biases is None else biases.reshape(groups, -1, *(1,) * (y.ndim - 2))
 
 
 class _Phase(NamedTuple):

@@ -85,14 +85,22 @@ def filters_last(dz: Any) -> Any:
     view = dz.transpose(*range(2, dz.ndim), 0, 1)
     if view.flags.c_contiguous:
         return view.transpose(-1, *range(dz.ndim - 1))
-    if not _is_innermost(view):  # what is turned as a whole is turned faster, even twice
-        view = batch_last(dz, tuple((0, m) for m in dz.shape[2:])).transpose(*range(1, dz.ndim), 0)
     y = memory.empty(view.shape, dz.dtype)
-    pixels = view.transpose(-1, *range(view.ndim - 1))
-    if _is_turned_fast(pixels):
-        to, rows = y.reshape(-1, y.shape[-1]), pixels.reshape(len(pixels), -1)
-        _in_pieces(lambda some: _transpose(to[some], rows[:, some]), len(to), to.nbytes)
+    planes = dz.reshape(-1, *dz.shape[2:]) if dz.flags.c_contiguous else None  # of all samples and filters
+    if planes is not None and _is_turned_fast(planes):
+        to, rows = y.reshape(-1, len(planes)), planes.reshape(len(planes), -1)
+
+        def turn(some: slice) -> None:
+            part = rows[some]
+            if part.strides[0] % CONFLICT_BYTES == 0:
+                part = memory.scratch("turned", part.shape, part.dtype)
+                np.copyto(part, rows[some])
+            _transpose(to[:, some], part)
+
+        _in_pieces(turn, len(rows), rows.nbytes)
     else:
+        if not _is_innermost(view):  # what is turned as a whole is turned faster, even twice
+            view = batch_last(dz, tuple((0, m) for m in dz.shape[2:])).transpose(*range(1, dz.ndim), 0)
         _fill(y, view)
     return y.transpose(-1, *range(dz.ndim - 1))
 

@@ -164,14 +164,17 @@ def lower(x: Any, windows: Windows, part: Part) -> Any:
     return as_strided(lowered, part.overlapping, (to_group, windows.stride[0] * to_row, to_entry, to_column))
 
 
-def correlate(z: Any, x: Any, weight: Any, bias: Any, windows: Windows, groups: int) -> None:
-    """z (F, *out, N) from x (C, *size, N) and kernels (F, C / groups, *kernel), plus bias (F,); z may have gaps."""
+def correlate(z: Any, x: Any, weight: Any, bias: Any, windows: Windows) -> None:
+    """z (groups, F, *out, N) from x (groups, C, *size, N) and kernels (groups, F, C, *kernel), plus bias (groups, F).
+
+    z may have gaps in memory.
+    """
     if not windows.rows_overlap(x.shape[-1]):
-        windows, x, z, weight = windows.in_front(), x[:, None], z[:, None], weight[:, :, None]
-    products = z.size * prod(weight.shape[1:])
-    x, z = (a.reshape(groups, -1, *a.shape[1:]) for a in (x, z))
-    # (F, C / groups, R, ...) -> for each group the matrix of its filters, over the entries (i, c, j)
-    matrices = np.ascontiguousarray(weight.swapaxes(1, 2).reshape(groups, 1, z.shape[1], -1))
+        windows, x, z, weight = windows.in_front(), x[:, :, None], z[:, :, None], weight[:, :, :, None]
+    groups, filters = z.shape[:2]
+    products = z.size * prod(weight.shape[2:])
+    # for each group the matrix of its filters, over the entries (i, c, j)
+    matrices = np.ascontiguousarray(weight.swapaxes(2, 3).reshape(groups, 1, filters, -1))
     bias = None if bias is None else bias.reshape(groups, 1, -1, 1)
     flat = _flat(z)
 
@@ -220,19 +223,18 @@ def _blocks(matrix: Any, width: int) -> Any:
     return matrix.reshape(*matrix.shape[:-1], -1, width).swapaxes(-3, -2)
 
 
-def correlate_kernel(x: Any, dz: Any, windows: Windows, groups: int) -> Any:
-    """dK (F, C / groups, *kernel) from x (C, *size, N) and dz (F, *out, N), whose last or first axis is innermost."""
-    shape = (len(dz), len(x) // groups, *windows.kernel)
+def correlate_kernel(x: Any, dz: Any, windows: Windows) -> Any:
+    """dK (groups, F, C, *kernel) from x (groups, C, *size, N) and dz (groups, F, *out, N) with N or F innermost."""
+    groups, filters, channels, kernel = *dz.shape[:2], x.shape[1], windows.kernel
     # Products of single rows, which are added up, are not worth it where there are more filters than columns in a row.
-    if not windows.rows_overlap(x.shape[-1]) or prod(dz.shape[2:]) <= len(dz) // groups:
-        windows, x, dz = windows.in_front(), x[:, None], dz[:, None]
-    products = dz.size * prod(shape[1:])
-    x, dz = (a.reshape(groups, -1, *a.shape[1:]) for a in (x, dz))
-    filters, todo = dz.shape[1], parts(windows, x.shape, x.strides, x.itemsize, products)
+    if not windows.rows_overlap(x.shape[-1]) or prod(dz.shape[3:]) <= filters:
+        windows, x, dz = windows.in_front(), x[:, :, None], dz[:, :, None]
+    entries = channels * prod(kernel)
+    todo = parts(windows, x.shape, x.strides, x.itemsize, dz.size * entries)
     sums: dict[int, Any] = {}
 
     def correlate_parts(some: slice) -> None:
-        total = np.zeros((groups, prod(shape[1:]), filters), x.dtype)
+        total = np.zeros((groups, entries, filters), x.dtype)
         for part in todo[some]:
             columns = lower(x, windows, part)
             rows = dz[(part.groups, slice(None), part.rows, *part.inner)]
@@ -243,7 +245,7 @@ def correlate_kernel(x: Any, dz: Any, windows: Windows, groups: int) -> Any:
     # Which parts are summed together does not depend on the number of threads, so that the rounding doesn't either.
     share(correlate_parts, cut(len(todo), -(-len(todo) // SUMS)))
     dk = sum(sums[start] for start in sorted(sums)).reshape(groups, windows.kernel[0], -1, *windows.kernel[1:], filters)
-    return np.ascontiguousarray(np.moveaxis(dk, (-1, 2), (1, 2)).reshape(shape))
+    return np.ascontiguousarray(np.moveaxis(dk, (-1, 2), (1, 2)).reshape(groups, filters, channels, *kernel))
 
 
 def add_products(total: Any, a: Any, b: Any) -> None:

@@ -13,12 +13,12 @@ from operator import attrgetter
 from sys import getrefcount
 from typing import Any
 
-from numpy import add, generic, ndarray
+from numpy import generic, ndarray
 
 from tinygrad_cnn import backend, diagnostics, modes
 from tinygrad_cnn.engine import KEPT_SIZE, SCALARS, Node, Plan, Unkept, Variable, kept
-from tinygrad_cnn.kernels import blocks
-from tinygrad_cnn.kernels.memory import SMALL_BYTES, empty_like, is_unshared
+from tinygrad_cnn.kernels import dispatch
+from tinygrad_cnn.kernels.memory import SMALL_BYTES, is_unshared
 from tinygrad_cnn.modes import is_debugging, recording
 
 _creation = attrgetter("number")
@@ -143,7 +143,7 @@ def backward(
     for leaf, total in sums:  # only now, so that a walk or a sum that failed has changed no gradient
         leaf._grad = total
     for array, total in additions:
-        _add(array, total, array)
+        dispatch.add(array, total, array)
 
 
 def grad(
@@ -295,9 +295,9 @@ def _walk(
                     elif not _are_large(earlier, gradient):
                         pending[parent] = earlier + gradient
                     elif is_unshared(earlier, 2):  # here and among the pending
-                        _add(earlier, gradient, earlier)
+                        dispatch.add(earlier, gradient, earlier)
                     else:
-                        pending[parent] = _add(earlier, gradient, gradient if is_unshared(gradient) else None)
+                        pending[parent] = dispatch.add(earlier, gradient, gradient if is_unshared(gradient) else None)
                 if free:
                     node.saved = None
     except Exception as error:
@@ -315,14 +315,6 @@ def _walk(
 def _are_large(x: Any, y: Any) -> bool:
     """Whether the sum of two arrays is worth a look at whose memory it may take."""
     return type(x) is ndarray and type(y) is ndarray and x.nbytes >= SMALL_BYTES and x.dtype == y.dtype
-
-
-def _add(x: Any, y: Any, z: Any) -> Any:
-    """x + y in the memory of z, which may be one of them; None is memory that is free again."""
-    if z is None:
-        z = empty_like(x)
-    blocks.over(add, x, y, z, passes=2)
-    return z
 
 
 def _references(x: Any) -> int:

@@ -182,6 +182,35 @@ def test_concatenate(shapes, axis):
             assert_equal(as_objects(dx), part)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("last", [False, True])
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_large_images_are_joined_in_their_order_of_memory(axis, last, dtype):
+    arrays = [normals((4, 16, 20, 20), seed, dtype) for seed in (1, 2)]
+    if last:
+        arrays = [np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1) for x in arrays]
+    operands = tensors(*arrays, arrays[0][..., :7])[: 3 if axis == -1 else 2]
+    z = tg.concatenate(operands, axis)
+    expected = np.concatenate([x.numpy() for x in operands], axis)
+    assert_equal(z.numpy(), expected)
+    assert z.data.transpose(0, 2, 3, 1).flags.c_contiguous == last
+    z.backward(expected)
+    for x in operands:
+        assert_equal(x.grad.numpy(), x.numpy())
+        if x.size > 1 << 14:
+            assert x.grad.data.transpose((0, 2, 3, 1) if last else (0, 1, 2, 3)).flags.c_contiguous
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_large_images_are_flattened_from_any_order_of_memory(last):
+    x = normals((4, 16, 20, 20), 1, np.float32)
+    (leaf_,) = tensors(np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1) if last else x)
+    z = tg.flatten(leaf_, 1)
+    assert_equal(z.numpy(), x.reshape(4, -1))
+    z.backward(x.reshape(4, -1))
+    assert_equal(leaf_.grad.numpy(), x)
+
+
 @pytest.mark.parametrize("axis", [0, 1, 2, -1, -3])
 def test_stack(axis):
     arrays = [fractions((2, 3), i) for i in range(3)]

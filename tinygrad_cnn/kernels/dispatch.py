@@ -21,7 +21,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_cnn.kernels import normalization, numpy_fast, onednn, reference, softmax
+from tinygrad_cnn.kernels import (
+    copies,
+    elementary,
+    normalization,
+    numpy_fast,
+    onednn,
+    reference,
+    softmax,
+    sums,
+)
 from tinygrad_cnn.kernels.numpy_fast import tiny
 
 CHOICES = ("onednn", "numpy", "reference")
@@ -57,6 +66,12 @@ TABLE = {
     "normalize_gradient": Line(normalization, 1 << 14, 1 << 14),
     "affine":           Line(normalization, None, 1 << 14),
     "cross_entropy_of_labels": Line(softmax, 1 << 14, 1 << 12),
+    "copy":             Line(copies, None, 1 << 14),
+    "relu":             Line(elementary, None, 1 << 14),
+    "relu_gradient":    Line(elementary, None, 1 << 14),
+    "add":              Line(elementary, None, 1 << 14),
+    "sum":              Line(sums, None, 1 << 14),
+    "of_rows":          Line(sums, None, 1 << 14),
 }  # fmt: skip
 
 _choice: ContextVar[str | None] = ContextVar("kernels", default=None)
@@ -141,3 +156,9 @@ normalize = _dispatched("normalize")
 normalize_gradient = _dispatched("normalize_gradient")
 affine = _dispatched("affine")
 cross_entropy_of_labels = _dispatched("cross_entropy_of_labels")
+copy = _dispatched("copy")
+relu = _dispatched("relu")
+relu_gradient = _dispatched("relu_gradient")
+add = _dispatched("add")
+sum = _dispatched("sum")
+of_rows = _dispatched("of_rows")

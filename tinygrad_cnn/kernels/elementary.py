@@ -172,9 +172,18 @@ def divide(x: Any, y: Any) -> Any:
     return _exact_quotients(x, y) if isinstance(x, np.ndarray) or isinstance(y, np.ndarray) else _exact_quotient(x, y)
 
 
-def add(x: Any, y: Any) -> Any:
-    """x + y."""
-    return blocks.computed(np.add, x, y, passes=1) if blocks.are_alike(x, y) else x + y
+def add(x: Any, y: Any, z: Any = None) -> Any:
+    """x + y; in the memory of z, which may be one of them, where all three are arrays of one shape and dtype."""
+    if z is None:
+        if not blocks.are_alike(x, y):
+            return x + y
+        z = memory.empty_like(x)
+    blocks.over(_add, x, y, z, passes=1)
+    return z
+
+
+def _add(x: Any, y: Any, z: Any) -> None:
+    np.add(x, y, out=z)
 
 
 def subtract(x: Any, y: Any) -> Any:
@@ -260,11 +269,15 @@ def relu_gradient(dz: Any, z: Any) -> Any:
     """dz where relu gave z > 0 (or NaN), else 0."""
     if isinstance(dz, np.generic):
         return type(dz)(0) if z <= 0 else dz
-    if isinstance(dz, np.ndarray) and dz.size < _LARGE and not is_object(dz):
+    if isinstance(dz, np.ndarray) and dz.size < _FEW and not is_object(dz):
         return np.where(z <= _constant(z.dtype), _constant(dz.dtype), dz)
-    if blocks.are_alike(z, dz) and dz.itemsize in (4, 8):
+    if type(dz) is np.ndarray and dz.dtype == z.dtype and dz.dtype in (np.float32, np.float64):
         dx = memory.empty_like(z)
-        blocks.over(_relu_gradient_of_piece, dz, z, dx, passes=2)
+        if dz.size >= blocks.LARGE:
+            blocks.over(_relu_gradient_of_piece, dz, z, dx, passes=2)
+        else:
+            bits = dx.view(_UNSIGNED[z.itemsize])
+            np.multiply(dz.view(bits.dtype), (z != _constant(z.dtype)).view(np.uint8), out=bits)
         return dx
     return where(z <= 0, 0, dz)
 
@@ -344,6 +357,7 @@ def finite(x: Any) -> Any:
 
 
 _UNSIGNED = {2: np.uint16, 4: np.uint32, 8: np.uint64}
+_FEW = 1 << 11
 _LARGE = 1 << 12
 
 

@@ -89,13 +89,13 @@ def _strides(shape: tuple[int, ...], itemsize: int, axes: tuple[int, ...]) -> tu
     return tuple(strides)
 
 
-def empty_like(x: Any, dtype: Any = None) -> Any:
-    """A new array of x's shape in x's order of axes, channels-last where x is; of x's dtype if no other is given."""
-    dtype = x.dtype if dtype is None else dtype
+def empty_like(x: Any, dtype: Any = None, shape: tuple[int, ...] | None = None) -> Any:
+    """A new array in x's order of axes, channels-last where x is; of x's dtype and shape if no other is given."""
+    dtype, shape = x.dtype if dtype is None else dtype, x.shape if shape is None else shape
     if x.flags.c_contiguous or x.ndim < 2:
-        return empty(x.shape, dtype)
+        return empty(shape, dtype)
     strides = x.strides
-    return empty(x.shape, dtype, tuple(sorted(range(x.ndim), key=lambda i: (-abs(strides[i]), i))))
+    return empty(shape, dtype, tuple(sorted(range(x.ndim), key=lambda i: (-abs(strides[i]), i))))
 
 
 def channels_last(ndim: int) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ from numpy import ndarray
 
 from tinygrad_cnn.backend import is_object
 from tinygrad_cnn.engine import Variable, primitive
-from tinygrad_cnn.kernels import elementary
+from tinygrad_cnn.kernels import dispatch, elementary
 from tinygrad_cnn.kernels.blocks import LARGE
 from tinygrad_cnn.primitives.logic import isinf
 
@@ -24,7 +24,7 @@ LN2, LN10 = math.log(2), math.log(10)
 @primitive(x=lambda dz: dz, y=lambda dz: dz)
 def add(x: Any, y: Any) -> Any:
     """z = x + y, elementwise with broadcasting."""
-    return elementary.add(x, y) if type(x) is ndarray and x.size >= LARGE else x + y
+    return dispatch.add(x, y) if type(x) is ndarray and x.size >= LARGE else x + y
 
 
 @primitive(x=lambda dz: dz, y=lambda dz: -dz)
@@ -228,7 +228,10 @@ def sign(x: Any) -> Any:
 
 def _relu_x(dz: Any, z: Any) -> Any:
     """dz where z > 0, else 0: not dz times 0, which an infinite dz would make NaN."""
-    return where(z <= 0, 0, dz) if isinstance(dz, Variable) else elementary.relu_gradient(dz, z)
+    if isinstance(dz, Variable):
+        return where(z <= 0, 0, dz)
+    gradient = dispatch.relu_gradient if type(dz) is ndarray and dz.size >= LARGE else elementary.relu_gradient
+    return gradient(dz, z)
 
 
 @primitive(x=_relu_x)
@@ -244,7 +247,7 @@ def relu(x: Any) -> Any:
     >>> x.grad.numpy()
     array([0., 0., 1.], dtype=float32)
     """
-    return elementary.relu(x)
+    return dispatch.relu(x) if type(x) is ndarray and x.size >= LARGE else elementary.relu(x)
 
 
 @primitive(x=lambda dz, condition: where(condition, dz, 0), y=lambda dz, condition: where(condition, 0, dz))

@@ -10,7 +10,7 @@ import numpy as np
 from tinygrad_cnn.backend import shape_of
 from tinygrad_cnn.engine import primitive
 from tinygrad_cnn.kernels import dispatch
-from tinygrad_cnn.kernels.sums import of_rows
+from tinygrad_cnn.kernels.sums import FEW, of_rows
 from tinygrad_cnn.primitives.shape import _transpose, broadcast_to, reshape
 
 SMALL = 1 << 18
@@ -74,7 +74,7 @@ def _rows(x: Any) -> Any:
 
 @primitive(x=lambda dz, x_shape: broadcast_to(dz, x_shape))  # noqa: PLW0108 - rules name what they need
 def _sum_of_rows(x: Any) -> Any:
-    return of_rows(x)
+    return dispatch.of_rows(x)
 
 
 # The rules of a linear layer. The first line of each is the formula, on the plain matrix that nearly every dZ is; the
@@ -96,7 +96,7 @@ def _dW(dZ: Any, x: Any) -> Any:
 
 def _dB(dZ: Any) -> Any:
     if type(dZ) is np.ndarray and dZ.ndim == 2:
-        return of_rows(dZ)
+        return of_rows(dZ) if dZ.size <= FEW else dispatch.of_rows(dZ)
     return _sum_of_rows(_rows(dZ))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from tinygrad_cnn.backend import get_array_module, is_object, shape_of
 from tinygrad_cnn.engine import primitive
-from tinygrad_cnn.kernels import statistics, sums
+from tinygrad_cnn.kernels import dispatch, statistics
 from tinygrad_cnn.primitives.arguments import axes_of, check_ties
 from tinygrad_cnn.primitives.elementwise import divide, nonzero, where
 from tinygrad_cnn.primitives.shape import broadcast_to, reshape
@@ -25,7 +25,7 @@ def spread(dz: Any, x_shape: tuple[int, ...], axis: tuple[int, ...]) -> Any:
 
 @primitive(x=spread)
 def _sum(x: Any, *, axis: tuple[int, ...], keepdims: bool) -> Any:
-    return sums.sum(x, axis, keepdims)
+    return dispatch.sum(x, axis, keepdims)
 
 
 def sum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:

@@ -11,12 +11,16 @@ import numpy as np
 from tinygrad_cnn import backend
 from tinygrad_cnn.backend import get_array_module, shape_of
 from tinygrad_cnn.engine import Variable, primitive
+from tinygrad_cnn.kernels import blocks, dispatch, memory
+from tinygrad_cnn.kernels.memory import SMALL_BYTES
 from tinygrad_cnn.modes import observed
 from tinygrad_cnn.primitives.arguments import axes_of, axis_of, remembered, shape_from
 
 
 @primitive(x=lambda dz, x_shape: _reshape(dz, shape=x_shape))
 def _reshape(x: Any, *, shape: tuple[int, ...]) -> Any:
+    if type(x) is np.ndarray and x.nbytes >= SMALL_BYTES and memory.is_channels_last(x):
+        x = dispatch.copy(x, memory.empty(x.shape, x.dtype))
     z = _with_axes(x).reshape(shape)
     return z if shape else z[()]
 
@@ -262,9 +266,27 @@ def _own(part: Any) -> Any:
     return array.copy() if shape_of(array) else array
 
 
-@primitive(xs=lambda dz, index, axis, starts: _getitem(dz, index=_between(axis, starts[index], starts[index + 1])))
+@primitive(xs=lambda dz, index, axis, starts: _part(dz, axis, starts[index], starts[index + 1]))
 def _concatenate(*xs: Any, axis: int, starts: tuple[int, ...]) -> Any:
-    return get_array_module(*xs).concatenate(xs, axis=axis)
+    largest = max(xs, key=_bytes_of)
+    if _bytes_of(largest) < SMALL_BYTES or any(type(x) is not np.ndarray or x.dtype != largest.dtype for x in xs):
+        return get_array_module(*xs).concatenate(xs, axis=axis)
+    z = memory.empty_like(largest, shape=(*largest.shape[:axis], starts[-1], *largest.shape[axis + 1 :]))
+    for x, start, stop in zip(xs, starts, starts[1:], strict=False):
+        dispatch.copy(x, z[_between(axis, start, stop)])
+    return z
+
+
+def _bytes_of(x: Any) -> int:
+    return getattr(x, "nbytes", 0)
+
+
+def _part(dz: Any, axis: int, start: int, stop: int) -> Any:
+    """What an operand gets of the gradient, without gaps: what comes next goes over it more than once."""
+    part = _getitem(dz, index=_between(axis, start, stop))
+    if type(part) is not np.ndarray or part.nbytes < SMALL_BYTES or blocks.flat(part) is not None:
+        return part
+    return dispatch.copy(part, memory.empty_like(part))
 
 
 def _between(axis: int, start: int, stop: int) -> tuple[slice, ...]:

@@ -17,17 +17,23 @@ from tinygrad_cnn.kernels.onednn.convolution import (
     correlate_kernel,
     full_correlate,
 )
+from tinygrad_cnn.kernels.onednn.copies import copy
+from tinygrad_cnn.kernels.onednn.elementwise import add, add_scaled, relu, relu_gradient
 from tinygrad_cnn.kernels.onednn.execution import get_precision, set_precision
 from tinygrad_cnn.kernels.onednn.library import describe
 from tinygrad_cnn.kernels.onednn.normalization import affine, normalize, normalize_gradient
 from tinygrad_cnn.kernels.onednn.pooling import avg_pool, max_pool, scatter_shares, scatter_winners
 from tinygrad_cnn.kernels.onednn.products import linear, matmul
 from tinygrad_cnn.kernels.onednn.softmax import cross_entropy_of_labels
+from tinygrad_cnn.kernels.onednn.sums import of_rows, sum
 
 __all__ = [
+    "add",
+    "add_scaled",
     "affine",
     "avg_pool",
     "conv_transpose",
+    "copy",
     "correlate",
     "correlate_kernel",
     "cross_entropy_of_labels",
@@ -39,9 +45,13 @@ __all__ = [
     "max_pool",
     "normalize",
     "normalize_gradient",
+    "of_rows",
+    "relu",
+    "relu_gradient",
     "scatter_shares",
     "scatter_winners",
     "set_precision",
+    "sum",
     "unavailable",
 ]
 

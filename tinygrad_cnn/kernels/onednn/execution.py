@@ -246,6 +246,13 @@ class Kernel:
                 before.append(self._reorder(given, place, argument, other))
         self.steps = [*before, self._step(descriptor, main), *after]
 
+    def add_operands(self, operands: list[tuple[int, Handle]]) -> None:
+        """Further arrays of a call, which the operations after the primitive take as they lie; it has no reorders."""
+        for which, given in operands:
+            self.steps[0][1].append((which, len(self.places)))
+            self.places.append(given)
+            self.owned.append(given)
+
     @property
     def reorders(self) -> int:
         """How many arrays are reordered in each call."""

@@ -1,0 +1,149 @@
+"""Elementwise work by oneDNN, one pass over memory on its threads: of float32 arrays that lie alike and without gaps.
+
+A primitive of two operands may be followed by others, which go on with its result, each with an operand of its own.
+Where one of two numbers is NaN the processor's maximum is the second of them, and so it is of 0 and -0.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from tinygrad_cnn.kernels import memory
+from tinygrad_cnn.kernels.onednn import library
+from tinygrad_cnn.kernels.onednn.copies import copy
+from tinygrad_cnn.kernels.onednn.descriptors import (
+    RESULT,
+    SOURCE,
+    SOURCE_1,
+    Handle,
+    Ints,
+    attributes,
+    is_described,
+    ordered,
+)
+from tinygrad_cnn.kernels.onednn.execution import Kernel, cached, described
+from tinygrad_cnn.kernels.onednn.library import UnsupportedError
+from tinygrad_cnn.kernels.onednn.sums import is_finite
+
+# dnnl_alg_kind_t
+ADD, MULTIPLY, MAXIMUM, LESS_EQUAL = 0x1FFF0, 0x1FFF1, 0x1FFF2, 0x1FFF8
+LINEAR = 0x26
+ITSELF, NOT = (1.0, 0.0), (-1.0, 1.0)  # the factor and the summand of linear functions
+FOLLOWING = 1 << 15  # DNNL_ARG_ATTR_MULTIPLE_POST_OP_BASE
+
+_FLOAT32 = np.dtype(np.float32)
+_ZERO = np.zeros(1, _FLOAT32)
+
+
+def relu(x: Any) -> Any:
+    """As the definition: max(max(x, 0), x) + 0. The second maximum brings NaN back, and the sum makes 0 of -0."""
+    run = _relu(x.shape, x.strides) if _keeps_nan() else None
+    if run is None:
+        return NotImplemented
+    z = memory.empty_like(x)
+    run(x, _ZERO, z, x)
+    return z
+
+
+def relu_gradient(dz: Any, z: Any) -> Any:
+    """As the definition: (1 - (z <= 0)) dz, unless a NaN says that a 0 may have met an infinity."""
+    run = _relu_gradient(z.shape, z.strides) if z.dtype == _FLOAT32 else None
+    upstream = dz if are_alike(z, dz) else copy(dz, memory.empty_like(z))
+    if run is None or upstream is NotImplemented:
+        return NotImplemented
+    dx = memory.empty_like(z)
+    run(z, _ZERO, dx, upstream)
+    return dx if is_finite(dx) else NotImplemented
+
+
+def add(x: Any, y: Any, z: Any = None) -> Any:
+    """As the definition."""
+    run = _add(x.shape, x.strides) if are_alike(x, y) and (z is None or are_alike(x, z)) else None
+    if run is None:
+        return NotImplemented
+    if z is None:
+        z = memory.empty_like(x)
+    run(x, y, z)
+    return z
+
+
+def add_scaled(y: Any, x: Any, factor: float) -> Any:
+    """As the definition."""
+    run = _add_scaled(y.shape, y.strides) if are_alike(y, x) else None
+    if run is None:
+        return NotImplemented
+    run(x, np.full(1, factor, _FLOAT32), y, y)
+    return y
+
+
+def are_alike(x: Any, y: Any) -> bool:
+    """Whether two arrays are of float32 and one shape, and lie in memory in the same way."""
+    if type(y) is not np.ndarray or x.dtype != _FLOAT32 or y.dtype != _FLOAT32 or x.shape != y.shape:
+        return False
+    if x.strides == y.strides:
+        return True
+    return all(s == t or n == 1 for s, t, n in zip(x.strides, y.strides, x.shape, strict=True))
+
+
+@cached
+def _relu(shape: Ints, strides: Ints) -> Kernel:
+    return _kernel(shape, strides, MAXIMUM, True, MAXIMUM, ITSELF)
+
+
+@cached
+def _relu_gradient(shape: Ints, strides: Ints) -> Kernel:
+    return _kernel(shape, strides, LESS_EQUAL, True, NOT, MULTIPLY)
+
+
+@cached
+def _add(shape: Ints, strides: Ints) -> Kernel:
+    return _kernel(shape, strides, ADD, False)
+
+
+@cached
+def _add_scaled(shape: Ints, strides: Ints) -> Kernel:
+    return _kernel(shape, strides, MULTIPLY, True, ADD)
+
+
+def _kernel(shape: Ints, strides: Ints, operation: int, is_of_number: bool, *following: Any) -> Kernel:
+    """Called with an array, a second one or a number, the result, and the arrays of the operations that follow.
+
+    Raises:
+        UnsupportedError: there are gaps between the numbers.
+    """
+    extent = sum([(n - 1) * stride for n, stride in zip(shape, strides, strict=True)], 4)
+    if not is_described(shape, strides) or extent != 4 * prod(shape):
+        raise UnsupportedError("an array with gaps")
+    functions = library.load().quick
+    vector = ordered((prod(shape),))
+    operations, operands = Handle(functions.post_ops_create, functions.post_ops_destroy), []
+    for i, one in enumerate(following):
+        if isinstance(one, tuple):
+            functions.post_ops_append_eltwise(operations, LINEAR, *one)
+        else:
+            functions.post_ops_append_binary(operations, one, vector)
+            operands.append((FOLLOWING * (i + 1) + SOURCE_1, vector))
+    options = attributes()
+    functions.primitive_attr_set_post_ops(options, operations)  # copied
+    second = ordered((1,)) if is_of_number else vector
+    kernel = Kernel(
+        described("binary", operation, vector, second, vector, options),
+        (SOURCE, vector), (SOURCE_1, second), (RESULT, vector, True),
+    )  # fmt: skip
+    kernel.add_operands(operands)
+    return kernel
+
+
+@cache
+def _keeps_nan() -> bool:
+    """Whether this processor's maximum is as said above."""
+    x = np.array([np.nan, -np.nan, -0.0, 0.0, -np.inf, np.inf, -1.0, 1.0] * 5, _FLOAT32)
+    run, z = _relu(x.shape, x.strides), np.empty_like(x)
+    if run is None:
+        return False
+    run(x, _ZERO, z, x)
+    return z.tobytes() == np.where(x > 0, x, np.where(x <= 0, np.float32(0), x)).tobytes()

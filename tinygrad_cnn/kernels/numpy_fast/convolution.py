@@ -5,6 +5,7 @@
 | kernels of one pixel, stride 1 | `pointwise`: the images as they are | there is nothing to lower |
 | few products | `small`: one product of all windows | what takes time are the calls of NumPy |
 | transposed, few channels or no overlap | `folding`: products added up (col2im) | BLAS is slow with few rows |
+| depthwise, short rows | `depthwise`: rows of outputs, by banded matrices | BLAS is slow with a single row |
 | everything else | `lowering`: windows as columns, a part of the image at a time | the columns stay in the cache |
 
 Many groups are taken some after the other.
@@ -23,7 +24,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_cnn.kernels import memory
-from tinygrad_cnn.kernels.numpy_fast import folding, lowering, pointwise, small
+from tinygrad_cnn.kernels.numpy_fast import depthwise, folding, lowering, pointwise, small
 from tinygrad_cnn.kernels.numpy_fast.layout import batch_last, filters_last
 from tinygrad_cnn.kernels.numpy_fast.lowering import Windows, cut, share
 from tinygrad_cnn.kernels.reference import Ints, Pairs
@@ -57,11 +58,14 @@ def correlate(x: Any, weight: Any, bias: Any, stride: Ints, padding: Pairs, dila
         z = small.correlate(x, weight, bias, windows, start)
     else:
         z = memory.empty((len(weight), *windows.out, len(x)), x.dtype)
+        is_depthwise = depthwise.suits(x, weight, windows, groups)
 
         def correlate_groups(some: _Groups) -> None:
-            image, filters = batch_last(x[:, some.of(x.shape[1])], windows.region(start)), some.of(len(z))
-            biases = None if bias is None else some.split(bias[filters])
-            lowering.correlate(some.split(z[filters]), some.split(image), some.split(weight[filters]), biases, windows)
+            images, filters = x[:, some.of(x.shape[1])], some.of(len(z))
+            to, kernels, biases = z[filters], weight[filters], None if bias is None else bias[filters]
+            if not (is_depthwise and depthwise.correlate(to, images, kernels, biases, windows, start)):
+                images = batch_last(images, windows.region(start))
+                lowering.correlate(*map(some.split, (to, images, kernels, biases)), windows)
 
         _in_groups(correlate_groups, groups, x)
         z = z.transpose(-1, *range(z.ndim - 1))
@@ -94,8 +98,8 @@ class _Groups(NamedTuple):
         return slice(self.start * length // self.total, self.stop * length // self.total)
 
     def split(self, a: Any) -> Any:
-        """An array over these channels or filters, with an axis of groups in front."""
-        return _split(a, self.number)
+        """An array over these channels or filters, if any, with an axis of groups in front."""
+        return None if a is None else _split(a, self.number)
 
 
 def _split(a: Any, groups: int) -> Any:
@@ -172,17 +176,27 @@ def conv_transpose(
         y = small.full_correlate(x, _rotated(weight), bias, size, stride, padding, dilation)
         return y if later is None else y + later
     y = memory.empty((weight.shape[1] * groups, *size, len(x)), x.dtype)
+    windows, start = _full_windows(kernel, size, padding, dilation)
+    is_depthwise = max(stride) == 1 and depthwise.suits(x, weight, windows, groups)
     is_folded = weight.shape[1] < FEW_CHANNELS < weight.shape[0] // groups or kernel == stride
     transpose = folding.conv_transpose if is_folded else _by_phases
 
     def transpose_groups(some: _Groups) -> None:
         channels, filters = some.of(x.shape[1]), some.of(len(y))
+        to, images, kernels = y[filters], x[:, channels], weight[channels]
         biases = None if bias is None else bias[filters]
-        transpose(y[filters], x[:, channels], weight[channels], biases, stride, padding, dilation, some.number)
+        if not (is_depthwise and depthwise.correlate(to, images, _rotated(kernels), biases, windows, start)):
+            transpose(to, images, kernels, biases, stride, padding, dilation, some.number)
 
     _in_groups(transpose_groups, groups, x)
     y = y.transpose(-1, *range(y.ndim - 1))
     return y if later is None else y + later
+
+
+def _full_windows(kernel: Ints, size: Ints, padding: Pairs, dilation: Ints) -> tuple[Windows, Ints]:
+    """The windows of the rotated kernel that make a transposed convolution of stride 1, and where the first begins."""
+    start = tuple(before - d * (k - 1) for k, (before, _), d in zip(kernel, padding, dilation, strict=True))
+    return Windows(kernel, size, (1,) * len(size), dilation), start
 
 
 def _by_phases(

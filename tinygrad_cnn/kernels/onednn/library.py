@@ -31,7 +31,7 @@ VARIABLE = "TINYGRAD_CNN_ONEDNN"
 WHEEL = "onednn-cpu-gomp"
 NAME = {"darwin": "libdnnl.3.dylib", "win32": "dnnl.dll"}.get(sys.platform, "libdnnl.so.3")
 MAJOR = 3
-AVX2, BF16 = 0x7, 0xE7  # bits of `dnnl_cpu_isa_t`
+AVX2, AVX512, BF16 = 0x7, 0x27, 0xE7  # bits of `dnnl_cpu_isa_t`
 SEQUENTIAL, OPENMP, TBB = 1, 2, 4  # `cpu_runtime`: with these three a call returns when the work is done
 
 
@@ -143,6 +143,7 @@ class Library:
         if self.isa & AVX2 != AVX2:
             raise UnusableError(f"{path} finds no AVX2 in this processor ({platform.machine()})")
         self.has_bfloat16 = self.isa & BF16 == BF16
+        self.lanes = 16 if self.isa & AVX512 == AVX512 else 8  # of a vector register, in float32
         engine, stream = c_void_p(), c_void_p()
         if self.engine_create(byref(engine), 1, 0) or self.stream_create(byref(stream), engine, 1):
             raise UnusableError(f"{path} can't make an engine for this processor")

@@ -10,12 +10,13 @@ multiplied with G.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import isfinite, prod
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_cnn.kernels import memory
+from tinygrad_cnn.kernels.finite import has_finite_sum
 from tinygrad_cnn.kernels.onednn import library
 from tinygrad_cnn.kernels.onednn.descriptors import (
     BIAS,
@@ -53,8 +54,9 @@ HEIGHT, TILES = 2, 16
 _FLOAT32 = np.dtype(np.float32)
 
 
-def correlate(x: Any, weight: Any, bias: Any, z: Ints, stride: Ints, padding: Pairs, dilation: Ints) -> Any:
-    """Z of this shape; None if there is a better way, or a number is not finite."""
+def correlate(x: Any, weight: Any, bias: Any, out: Ints, stride: Ints, padding: Pairs, dilation: Ints) -> Any:
+    """Z (N, F, *out); None if there is a better way, or a number is not finite."""
+    z = (len(x), len(weight), *out)
     return _filtered(x, weight, bias, x.shape, z, stride, padding, dilation, False)
 
 
@@ -86,7 +88,7 @@ def correlate_kernel(x: Any, dz: Any, kernel: Ints, stride: Ints, padding: Pairs
     if plan is None:
         return None
     dk = plan(channels_last(x), channels_last(dz))
-    return dk if _has_finite_sum(dk) else None
+    return dk if has_finite_sum(dk) else None
 
 
 def channels_last(x: Any) -> Any:
@@ -115,12 +117,7 @@ def _is_finite(z: Any, rows: int) -> bool:
     From such a number of an image come all filters' outputs in all rows of a block, which are so many, and from one of
     a kernel the filter's outputs wherever its column meets a pixel: the first rows have some.
     """
-    return _has_finite_sum(z[:, ::rows, ..., 0]) and _has_finite_sum(z[0, 0])
-
-
-def _has_finite_sum(x: Any) -> bool:
-    with np.errstate(over="ignore", invalid="ignore"):
-        return isfinite(float(x.sum()))
+    return has_finite_sum(z[:, ::rows, ..., 0]) and has_finite_sum(z[0, 0])
 
 
 class _Shapes(NamedTuple):

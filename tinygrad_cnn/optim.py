@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tinygrad_cnn import backend
-from tinygrad_cnn.kernels import blas, blocks, memory, threads, vectors
+from tinygrad_cnn.kernels import blas, blocks, dispatch, memory, threads, vectors
 from tinygrad_cnn.modes import observed
 from tinygrad_cnn.tensor import Tensor
 
@@ -334,6 +334,14 @@ class SGD(Optimizer):
             raise TypeError(f"SGD: nesterov must be True or False but is {group['nesterov']!r}")
         if group["nesterov"] and not group["momentum"]:
             raise ValueError("SGD: nesterov needs a momentum above 0 but it is 0")
+
+    def _cut(self, p: Tensor, g: Any, state: dict[str, Any], options: Group, pieces: list[tuple[Any, ...]]) -> bool:
+        is_one_pass = not (options["momentum"] or options["weight_decay"]) and g.dtype == np.float32
+        if not is_one_pass or dispatch.chosen() != "onednn" or not memory.is_unshared(p._array):
+            return super()._cut(p, g, state, options, pieces)
+        dispatch.add_scaled(p._array, g, -options["lr"])  # on oneDNN's own threads
+        p._replace(p._array)
+        return True
 
     def _update(self, p: Any, g: Any, state: dict[str, Any], group: Group, out: Any = None) -> Any:
         lr, momentum, weight_decay = group["lr"], group["momentum"], group["weight_decay"]

@@ -5,7 +5,6 @@ import pytest
 
 from tests.operands import assert_close, assert_equal, integers, layouts, normals, specials
 from tinygrad_cnn.kernels import dispatch, elementary, memory, onednn, sums
-from tinygrad_cnn.kernels.onednn.elementwise import add_scaled
 from tinygrad_cnn.kernels.onednn.sums import WIDTH
 
 pytestmark = pytest.mark.skipif(onednn.unavailable() is not None, reason=f"no oneDNN: {onednn.unavailable()}")
@@ -72,11 +71,23 @@ def test_sums_of_two(shape, make):
         assert_equal(b, expected)
 
 
+@pytest.mark.parametrize("make", [normals, specials])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_differences_and_products(shape, make):
+    x, y, number = make(shape, 1, np.float32), make(shape, 2, np.float32), np.float32(-0.3)
+    with np.errstate(invalid="ignore"):
+        for arranged in (np.copy, channels_last):
+            assert_equal(onednn.subtract(arranged(x), arranged(y)), x - y)
+            assert_equal(onednn.multiply(arranged(x), arranged(y)), x * y)
+            assert_equal(onednn.multiply(arranged(x), number), x * number)
+            assert_equal(onednn.add(arranged(x), number), x + number)
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_scaled_sums(shape):
     x, y = integers(shape, 1, np.float32), integers(shape, 2, np.float32)
     z = y.copy()
-    assert add_scaled(z, x, -0.25) is z
+    assert onednn.add_scaled(z, x, -0.25) is z
     assert_equal(z, y - np.float32(0.25) * x)
 
 
@@ -94,8 +105,9 @@ def test_other_layouts(name):
 
 def test_what_lies_differently_or_is_no_float32_is_declined():
     x = np.ones((4, 5, 6), np.float32)
-    for y in (x.transpose(0, 2, 1).copy().transpose(0, 2, 1), x.astype(np.float64), x[:2], 1.0):
-        assert onednn.add(x, y) is NotImplemented
+    for y in (x.transpose(0, 2, 1).copy().transpose(0, 2, 1), x.astype(np.float64), x[:2], 1.0, np.float64(1), x[0]):
+        for operation in (onednn.add, onednn.subtract, onednn.multiply):
+            assert operation(x, y) is NotImplemented
     assert onednn.add(x, x, np.empty((4, 5, 6))) is NotImplemented
     for gaps in (x[:, ::2], x[::-1], np.broadcast_to(x[:1], x.shape)):
         assert onednn.relu(gaps) is NotImplemented

@@ -30,6 +30,7 @@ from tinygrad_cnn.kernels import (
     reference,
     softmax,
     sums,
+    vectors,
 )
 from tinygrad_cnn.kernels.numpy_fast import tiny
 
@@ -70,6 +71,9 @@ TABLE = {
     "relu":             Line(elementary, None, 1 << 14),
     "relu_gradient":    Line(elementary, None, 1 << 14),
     "add":              Line(elementary, None, 1 << 14),
+    "subtract":         Line(elementary, None, 1 << 14),
+    "multiply":         Line(elementary, None, 1 << 14),
+    "add_scaled":       Line(vectors, None, 1 << 14),
     "sum":              Line(sums, None, 1 << 14),
     "of_rows":          Line(sums, None, 1 << 14),
 }  # fmt: skip
@@ -160,5 +164,8 @@ copy = _dispatched("copy")
 relu = _dispatched("relu")
 relu_gradient = _dispatched("relu_gradient")
 add = _dispatched("add")
+subtract = _dispatched("subtract")
+multiply = _dispatched("multiply")
+add_scaled = _dispatched("add_scaled")
 sum = _dispatched("sum")
 of_rows = _dispatched("of_rows")

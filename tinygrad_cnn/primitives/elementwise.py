@@ -30,16 +30,16 @@ def add(x: Any, y: Any) -> Any:
 @primitive(x=lambda dz: dz, y=lambda dz: -dz)
 def subtract(x: Any, y: Any) -> Any:
     """z = x - y, elementwise with broadcasting."""
-    return elementary.subtract(x, y) if type(x) is ndarray and x.size >= LARGE else x - y
+    return dispatch.subtract(x, y) if type(x) is ndarray and x.size >= LARGE else x - y
 
 
 @primitive(
-    x=lambda dz, y: elementary.multiply(dz, y) if type(dz) is ndarray and dz.size >= LARGE else dz * y,
-    y=lambda dz, x: elementary.multiply(dz, x) if type(dz) is ndarray and dz.size >= LARGE else dz * x,
+    x=lambda dz, y: dispatch.multiply(dz, y) if type(dz) is ndarray and dz.size >= LARGE else dz * y,
+    y=lambda dz, x: dispatch.multiply(dz, x) if type(dz) is ndarray and dz.size >= LARGE else dz * x,
 )
 def multiply(x: Any, y: Any) -> Any:
     """z = x y, elementwise with broadcasting."""
-    return elementary.multiply(x, y) if type(x) is ndarray and x.size >= LARGE else x * y
+    return dispatch.multiply(x, y) if type(x) is ndarray and x.size >= LARGE else x * y
 
 
 def _quotient(x: Any, y: Any) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_cnn.backend import dtype_of, get_array_module, is_object, ones, shape_of
 from tinygrad_cnn.engine import Variable, primitive
-from tinygrad_cnn.kernels import dispatch, elementary
+from tinygrad_cnn.kernels import dispatch, memory
 from tinygrad_cnn.kernels import softmax as softmax_kernels
 from tinygrad_cnn.modes import observed
 from tinygrad_cnn.primitives.arguments import axes_of, axis_of
@@ -108,13 +108,15 @@ def _dx(dz: Any, x: Any, difference: Any, target: Any) -> Any:
 
 def _dx_of_total(dz: Any, x: Any, difference: Any, target: Any, norm: Any) -> Any:
     share = dz / norm
-    return _dx(share.reshape((1,)), x, difference, target) if isinstance(x, Variable) else difference * share
+    if isinstance(x, Variable):
+        return _dx(share.reshape((1,)), x, difference, target)
+    return dispatch.multiply(difference, share)
 
 
 def _dx_of_mean(dz: Any, x: Any, difference: Any, target: Any) -> Any:
     if isinstance(x, Variable):
         return _dx_of_total(dz, x, difference, target, max(len(difference), 1))
-    return elementary.multiply(difference, dz / (len(difference) or 1))
+    return dispatch.multiply(difference, dz / (len(difference) or 1))
 
 
 @primitive()
@@ -126,13 +128,21 @@ def _onehot(labels: Any, *, classes: int) -> Any:
 def _cross_entropy(x: Any, target: Any) -> Any:
     if target.ndim == 1:
         return dispatch.cross_entropy_of_labels(x, target)
-    return softmax_kernels.cross_entropy_of_weights(x, target)
+    return _of_weights(x, target)
+
+
+def _of_weights(x: Any, weights: Any) -> tuple[Any, Any]:
+    """The losses and their derivatives, which lie in memory as x does: what follows takes them as they lie."""
+    losses, difference = softmax_kernels.cross_entropy_of_weights(x, weights)
+    if type(difference) is np.ndarray and difference.nbytes >= memory.SMALL_BYTES:
+        difference = dispatch.copy(difference, memory.empty_like(x, difference.dtype))
+    return losses, difference
 
 
 @primitive(auxiliary=["difference"], x=_dx_of_total)
 def _total_cross_entropy(x: Any, target: Any, *, norm: Any) -> Any:
     """The losses summed and divided by `norm`."""
-    losses, difference = softmax_kernels.cross_entropy_of_weights(x, target)
+    losses, difference = _of_weights(x, target)
     return losses.sum() / norm, difference
 
 

@@ -18,7 +18,14 @@ from tinygrad_cnn.kernels.onednn.convolution import (
     full_correlate,
 )
 from tinygrad_cnn.kernels.onednn.copies import copy
-from tinygrad_cnn.kernels.onednn.elementwise import add, add_scaled, relu, relu_gradient
+from tinygrad_cnn.kernels.onednn.elementwise import (
+    add,
+    add_scaled,
+    multiply,
+    relu,
+    relu_gradient,
+    subtract,
+)
 from tinygrad_cnn.kernels.onednn.execution import get_precision, set_precision
 from tinygrad_cnn.kernels.onednn.library import describe
 from tinygrad_cnn.kernels.onednn.normalization import affine, normalize, normalize_gradient
@@ -43,6 +50,7 @@ __all__ = [
     "linear",
     "matmul",
     "max_pool",
+    "multiply",
     "normalize",
     "normalize_gradient",
     "of_rows",
@@ -51,6 +59,7 @@ __all__ = [
     "scatter_shares",
     "scatter_winners",
     "set_precision",
+    "subtract",
     "sum",
     "unavailable",
 ]

@@ -30,10 +30,13 @@ from tinygrad_cnn.kernels.onednn.library import UnsupportedError
 from tinygrad_cnn.kernels.onednn.sums import is_finite
 
 # dnnl_alg_kind_t
-ADD, MULTIPLY, MAXIMUM, LESS_EQUAL = 0x1FFF0, 0x1FFF1, 0x1FFF2, 0x1FFF8
+ADD, MULTIPLY, MAXIMUM, SUBTRACT, LESS_EQUAL = 0x1FFF0, 0x1FFF1, 0x1FFF2, 0x1FFF5, 0x1FFF8
 LINEAR = 0x26
 ITSELF, NOT = (1.0, 0.0), (-1.0, 1.0)  # the factor and the summand of linear functions
 FOLLOWING = 1 << 15  # DNNL_ARG_ATTR_MULTIPLE_POST_OP_BASE
+
+RELU = MAXIMUM, True, MAXIMUM, ITSELF
+RELU_GRADIENT = LESS_EQUAL, True, NOT, MULTIPLY
 
 _FLOAT32 = np.dtype(np.float32)
 _ZERO = np.zeros(1, _FLOAT32)
@@ -41,7 +44,7 @@ _ZERO = np.zeros(1, _FLOAT32)
 
 def relu(x: Any) -> Any:
     """As the definition: max(max(x, 0), x) + 0. The second maximum brings NaN back, and the sum makes 0 of -0."""
-    run = _relu(x.shape, x.strides) if _keeps_nan() else None
+    run = _kernel(x.shape, x.strides, *RELU) if _keeps_nan() else None
     if run is None:
         return NotImplemented
     z = memory.empty_like(x)
@@ -51,7 +54,7 @@ def relu(x: Any) -> Any:
 
 def relu_gradient(dz: Any, z: Any) -> Any:
     """As the definition: (1 - (z <= 0)) dz, unless a NaN says that a 0 may have met an infinity."""
-    run = _relu_gradient(z.shape, z.strides) if z.dtype == _FLOAT32 else None
+    run = _kernel(z.shape, z.strides, *RELU_GRADIENT) if z.dtype == _FLOAT32 else None
     upstream = dz if are_alike(z, dz) else copy(dz, memory.empty_like(z))
     if run is None or upstream is NotImplemented:
         return NotImplemented
@@ -62,18 +65,36 @@ def relu_gradient(dz: Any, z: Any) -> Any:
 
 def add(x: Any, y: Any, z: Any = None) -> Any:
     """As the definition."""
-    run = _add(x.shape, x.strides) if are_alike(x, y) and (z is None or are_alike(x, z)) else None
+    return _of_two(ADD, x, y, z)
+
+
+def subtract(x: Any, y: Any) -> Any:
+    """As the definition."""
+    return _of_two(SUBTRACT, x, y)
+
+
+def multiply(x: Any, y: Any) -> Any:
+    """As the definition."""
+    return _of_two(MULTIPLY, x, y)
+
+
+def _of_two(operation: int, x: Any, y: Any, z: Any = None) -> Any:
+    """The operation of an array and another, or a number, in the memory of z or in new memory."""
+    is_number = type(y) is np.float32
+    if not (is_number or are_alike(x, y)) or not (z is None or are_alike(x, z)):
+        return NotImplemented
+    run = _kernel(x.shape, x.strides, operation, is_number)
     if run is None:
         return NotImplemented
     if z is None:
         z = memory.empty_like(x)
-    run(x, y, z)
+    run(x, np.full(1, y) if is_number else y, z)
     return z
 
 
 def add_scaled(y: Any, x: Any, factor: float) -> Any:
     """As the definition."""
-    run = _add_scaled(y.shape, y.strides) if are_alike(y, x) else None
+    run = _kernel(y.shape, y.strides, MULTIPLY, True, ADD) if are_alike(y, x) else None
     if run is None:
         return NotImplemented
     run(x, np.full(1, factor, _FLOAT32), y, y)
@@ -90,25 +111,6 @@ def are_alike(x: Any, y: Any) -> bool:
 
 
 @cached
-def _relu(shape: Ints, strides: Ints) -> Kernel:
-    return _kernel(shape, strides, MAXIMUM, True, MAXIMUM, ITSELF)
-
-
-@cached
-def _relu_gradient(shape: Ints, strides: Ints) -> Kernel:
-    return _kernel(shape, strides, LESS_EQUAL, True, NOT, MULTIPLY)
-
-
-@cached
-def _add(shape: Ints, strides: Ints) -> Kernel:
-    return _kernel(shape, strides, ADD, False)
-
-
-@cached
-def _add_scaled(shape: Ints, strides: Ints) -> Kernel:
-    return _kernel(shape, strides, MULTIPLY, True, ADD)
-
-
 def _kernel(shape: Ints, strides: Ints, operation: int, is_of_number: bool, *following: Any) -> Kernel:
     """Called with an array, a second one or a number, the result, and the arrays of the operations that follow.
 
@@ -142,7 +144,7 @@ def _kernel(shape: Ints, strides: Ints, operation: int, is_of_number: bool, *fol
 def _keeps_nan() -> bool:
     """Whether this processor's maximum is as said above."""
     x = np.array([np.nan, -np.nan, -0.0, 0.0, -np.inf, np.inf, -1.0, 1.0] * 5, _FLOAT32)
-    run, z = _relu(x.shape, x.strides), np.empty_like(x)
+    run, z = _kernel(x.shape, x.strides, *RELU), np.empty_like(x)
     if run is None:
         return False
     run(x, _ZERO, z, x)

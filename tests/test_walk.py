@@ -436,6 +436,35 @@ def test_accumulation_reuses_the_gradients_memory_while_nobody_holds_it():
     check(x.grad, 6)
 
 
+def signs():
+    """A large leaf of float32 with both signs, and where it is positive."""
+    array = np.random.default_rng(0).standard_normal((4, 8, 32, 32)).astype(np.float32)
+    return tg.tensor(array, requires_grad=True), array > 0
+
+
+@pytest.mark.parametrize("upstream", [3.0, np.inf, np.nan])
+def test_the_rule_of_relu_writes_over_no_gradient_that_somebody_holds(upstream):
+    x, positive = signs()
+    given = tg.tensor(np.full(x.shape, upstream, np.float32))
+    tg.relu(x).backward(given)
+    np.testing.assert_array_equal(x.grad.numpy(), np.where(positive, np.float32(upstream), 0))
+    np.testing.assert_array_equal(given.numpy(), np.float32(upstream))
+    z = tg.relu(x * 1)
+    z.retain_grad()
+    (z * 1).backward(given)
+    np.testing.assert_array_equal(z.grad.numpy(), np.float32(upstream))
+    np.testing.assert_array_equal(given.numpy(), np.float32(upstream))
+
+
+def test_the_rule_of_relu_writes_over_no_gradient_that_another_rule_needs():
+    x, positive = signs()
+    y = x * 1
+    for _ in range(2):
+        x.grad = None
+        (2 * (tg.relu(y) + tg.relu(-y) + y)).backward(tg.tensor(np.ones(x.shape, np.float32)), retain_graph=True)
+        np.testing.assert_array_equal(x.grad.numpy(), np.where(positive, 4, 0))
+
+
 @pytest.mark.parametrize(
     "hold",
     [

@@ -18,7 +18,7 @@ from numpy import generic, ndarray
 from tinygrad_cnn import backend, diagnostics, modes
 from tinygrad_cnn.engine import KEPT_SIZE, SCALARS, Node, Plan, Unkept, Variable, kept
 from tinygrad_cnn.kernels import dispatch
-from tinygrad_cnn.kernels.memory import SMALL_BYTES, is_unshared
+from tinygrad_cnn.kernels.memory import SMALL_BYTES, is_unshared, offer
 from tinygrad_cnn.modes import is_debugging, recording
 
 _creation = attrgetter("number")
@@ -249,7 +249,7 @@ def _walk(
     if is_debugging():
         watcher = _FiniteCheck()
     take, arrived = pending.pop, {}
-    node = None
+    node, is_offered = None, False
     try:
         with _NOTHING if not create_graph else recording():
             for node in order:
@@ -262,6 +262,10 @@ def _walk(
                     node.gradient = total
                 else:
                     node.gradient = _kept_gradient(total)
+                    gradient = found = earlier = None  # each of which may be the total
+                    if len(node.plan.rules) == 1 and watcher is None and is_unshared(total):  # type: ignore[union-attr]
+                        offer(total)
+                        is_offered = True
                 saved = node.saved
                 if saved is None:
                     raise RuntimeError(_freed_message(node))
@@ -298,9 +302,13 @@ def _walk(
                         dispatch.add(earlier, gradient, earlier)
                     else:
                         pending[parent] = dispatch.add(earlier, gradient, gradient if is_unshared(gradient) else None)
+                if is_offered:
+                    offer(None)
+                    is_offered = False
                 if free:
                     node.saved = None
     except Exception as error:
+        offer(None)
         if where := getattr(node, "where", None):
             error.add_note(f"in the backward walk at {node!r}, recorded at {where}")
         raise

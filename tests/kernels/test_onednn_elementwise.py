@@ -44,16 +44,28 @@ def test_gradient_of_relu(shape, arranged):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("place", [0, 5_000, 17_402, -1])
-def test_what_is_not_finite_does_not_pass_relu(value, place):
-    z, dz = np.zeros(17_403, np.float32), normals((17_403,), 1, np.float32)
-    dz[place] = value
-    assert onednn.relu_gradient(dz, z) is NotImplemented
-    assert not dispatch.relu_gradient(dz, z).any()
-    z[place] = 1
-    expected = np.zeros_like(dz)
-    expected[place] = value
-    assert_equal(dispatch.relu_gradient(dz, z), expected)
+@pytest.mark.parametrize("place", [0, 5_000, 17_402])
+@pytest.mark.parametrize("is_offered", [False, True])
+def test_what_is_not_finite_passes_relu_where_it_is_positive_only(value, place, is_offered):
+    for positive in (0, 1):
+        z, dz = np.zeros(17_403, np.float32), normals((17_403,), 1, np.float32)
+        dz[place], z[place] = value, positive
+        expected = np.zeros_like(dz)
+        expected[place] = value if positive else 0
+        memory.offer(dz if is_offered else None)
+        dx = onednn.relu_gradient(dz, z)
+        memory.offer(None)
+        assert_equal(dx, expected)
+
+
+def test_an_offered_gradient_is_written_over():
+    dz, z = normals((20_000,), 1, np.float32), elementary.relu(normals((20_000,), 2, np.float32))
+    expected = np.where(z > 0, dz, 0)
+    memory.offer(dz)
+    assert onednn.relu_gradient(dz, z) is dz
+    memory.offer(None)
+    assert_equal(dz, expected)
+    assert onednn.relu_gradient(dz, z) is not dz
 
 
 @pytest.mark.parametrize("make", [normals, specials])

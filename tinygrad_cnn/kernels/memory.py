@@ -123,6 +123,7 @@ class _Worktop:
 class _OfThread(local):
     def __init__(self) -> None:
         self.worktop = _Worktop()
+        self.offered: Any = None
         _worktops.add(self.worktop)
 
 
@@ -185,6 +186,16 @@ def is_unshared(array: Any, holders: int = 1) -> bool:
         return False
     base = array.base
     return base is None or (base.dtype == np.uint8 and sys.getrefcount(base) == _ALONE_BASE and _is_block(base))
+
+
+def offer(array: Any) -> None:
+    """Let the next kernel that takes this array write its result into it, since nobody will read it again."""
+    _here.offered = array
+
+
+def is_offered(array: Any) -> bool:
+    """Whether this thread has offered the array."""
+    return array is _here.offered
 
 
 def _is_block(memory: Any) -> bool:

@@ -6,6 +6,7 @@
 | few products | `small`: one product of all windows | what takes time are the calls of NumPy |
 | transposed, few channels or no overlap | `folding`: products added up (col2im) | BLAS is slow with few rows |
 | depthwise, short rows | `depthwise`: rows of outputs, by banded matrices | BLAS is slow with a single row |
+| three rows, many channels | `winograd`: half of the multiplications | products take nearly all of the time |
 | everything else | `lowering`: windows as columns, a part of the image at a time | the columns stay in the cache |
 
 Many groups are taken some after the other.
@@ -24,7 +25,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_cnn.kernels import memory
-from tinygrad_cnn.kernels.numpy_fast import depthwise, folding, lowering, pointwise, small
+from tinygrad_cnn.kernels.numpy_fast import depthwise, folding, lowering, pointwise, small, winograd
 from tinygrad_cnn.kernels.numpy_fast.layout import batch_last, filters_last
 from tinygrad_cnn.kernels.numpy_fast.lowering import Windows, cut, share
 from tinygrad_cnn.kernels.reference import Ints, Pairs
@@ -57,19 +58,34 @@ def correlate(x: Any, weight: Any, bias: Any, stride: Ints, padding: Pairs, dila
     if groups == 1 and len(x) * weight.size * prod(windows.out) <= small.PRODUCTS:
         z = small.correlate(x, weight, bias, windows, start)
     else:
-        z = memory.empty((len(weight), *windows.out, len(x)), x.dtype)
-        is_depthwise = depthwise.suits(x, weight, windows, groups)
-
-        def correlate_groups(some: _Groups) -> None:
-            images, filters = x[:, some.of(x.shape[1])], some.of(len(z))
-            to, kernels, biases = z[filters], weight[filters], None if bias is None else bias[filters]
-            if not (is_depthwise and depthwise.correlate(to, images, kernels, biases, windows, start)):
-                images = batch_last(images, windows.region(start))
-                lowering.correlate(*map(some.split, (to, images, kernels, biases)), windows)
-
-        _in_groups(correlate_groups, groups, x)
+        z = _filtered(x, weight, bias, windows, start) if groups == 1 else None
+        if z is None:
+            z = _correlate_groups(x, weight, bias, windows, start, groups)
         z = z.transpose(-1, *range(z.ndim - 1))
     return z if later is None else z + later
+
+
+def _filtered(x: Any, weight: Any, bias: Any, windows: Windows, start: Ints) -> Any:
+    """The correlation (F, *out, N) by minimal filtering; None where that does not suit it."""
+    suits = winograd.suits(x, len(weight), windows)
+    return winograd.correlate(x, weight, bias, windows, start) if suits else None
+
+
+def _correlate_groups(x: Any, weight: Any, bias: Any, windows: Windows, start: Ints, groups: int) -> Any:
+    """The correlation (F, *out, N) by products."""
+    z = memory.empty((len(weight), *windows.out, len(x)), x.dtype)
+    is_depthwise = depthwise.suits(x, weight, windows, groups)
+
+    def correlate_some(some: _Groups) -> None:
+        images, filters = x[:, some.of(x.shape[1])], some.of(len(z))
+        to, kernels, biases = z[filters], weight[filters], None if bias is None else bias[filters]
+        if not (is_depthwise and depthwise.correlate(to, images, kernels, biases, windows, start)):
+            images = batch_last(images, windows.region(start))
+            to, images, kernels, biases = map(some.split, (to, images, kernels, biases))
+            lowering.correlate(to, images, kernels, biases, windows)
+
+    _in_groups(correlate_some, groups, x)
+    return z
 
 
 @lru_cache(1024)
@@ -135,6 +151,10 @@ def correlate_kernel(x: Any, dz: Any, kernel: Ints, stride: Ints, padding: Pairs
     start = tuple(-before for before, _ in padding)
     if groups == 1 and dz.size * x.shape[1] * prod(kernel) <= small.PRODUCTS:
         return small.correlate_kernel(x, dz, windows, start)
+    if groups == 1 and winograd.suits(x, dz.shape[1], windows):
+        dk = winograd.correlate_kernel(x, dz, windows, start)
+        if dk is not None:
+            return dk
     dk = np.empty((dz.shape[1], x.shape[1] // groups, *kernel), x.dtype)
 
     def correlate_groups(some: _Groups) -> None:
@@ -175,22 +195,35 @@ def conv_transpose(
     if groups == 1 and x.size * prod(weight.shape[1:]) <= small.PRODUCTS:
         y = small.full_correlate(x, _rotated(weight), bias, size, stride, padding, dilation)
         return y if later is None else y + later
-    y = memory.empty((weight.shape[1] * groups, *size, len(x)), x.dtype)
-    windows, start = _full_windows(kernel, size, padding, dilation)
-    is_depthwise = max(stride) == 1 and depthwise.suits(x, weight, windows, groups)
-    is_folded = weight.shape[1] < FEW_CHANNELS < weight.shape[0] // groups or kernel == stride
-    transpose = folding.conv_transpose if is_folded else _by_phases
-
-    def transpose_groups(some: _Groups) -> None:
-        channels, filters = some.of(x.shape[1]), some.of(len(y))
-        to, images, kernels = y[filters], x[:, channels], weight[channels]
-        biases = None if bias is None else bias[filters]
-        if not (is_depthwise and depthwise.correlate(to, images, _rotated(kernels), biases, windows, start)):
-            transpose(to, images, kernels, biases, stride, padding, dilation, some.number)
-
-    _in_groups(transpose_groups, groups, x)
+    y = None
+    if max(stride) == 1:  # then it is a correlation with the rotated kernel
+        windows, start = _full_windows(kernel, size, padding, dilation)
+        kernels = _rotated(weight)
+        if groups == 1:
+            y = _filtered(x, kernels.swapaxes(0, 1), bias, windows, start)
+        elif depthwise.suits(x, kernels, windows, groups):
+            y = _correlate_groups(x, kernels, bias, windows, start, groups)
+    if y is None:
+        y = _transpose_groups(x, weight, bias, size, stride, padding, dilation, groups)
     y = y.transpose(-1, *range(y.ndim - 1))
     return y if later is None else y + later
+
+
+def _transpose_groups(
+    x: Any, weight: Any, bias: Any, size: Ints, stride: Ints, padding: Pairs, dilation: Ints, groups: int
+) -> Any:
+    """The transposed convolution (F, *size, N) by products."""
+    y = memory.empty((weight.shape[1] * groups, *size, len(x)), x.dtype)
+    is_folded = weight.shape[1] < FEW_CHANNELS < weight.shape[0] // groups or weight.shape[2:] == stride
+    transpose = folding.conv_transpose if is_folded else _by_phases
+
+    def transpose_some(some: _Groups) -> None:
+        channels, filters = some.of(x.shape[1]), some.of(len(y))
+        biases = None if bias is None else bias[filters]
+        transpose(y[filters], x[:, channels], weight[channels], biases, stride, padding, dilation, some.number)
+
+    _in_groups(transpose_some, groups, x)
+    return y
 
 
 def _full_windows(kernel: Ints, size: Ints, padding: Pairs, dilation: Ints) -> tuple[Windows, Ints]:

@@ -225,7 +225,7 @@ def _blocks(matrix: Any, width: int) -> Any:
 
 def correlate_kernel(x: Any, dz: Any, windows: Windows) -> Any:
     """dK (groups, F, C, *kernel) from x (groups, C, *size, N) and dz (groups, F, *out, N) with N or F innermost."""
-    groups, filters, channels, kernel = *dz.shape[:2], x.shape[1], windows.kernel
+    (groups, filters), channels, kernel = dz.shape[:2], x.shape[1], windows.kernel
     # Products of single rows, which are added up, are not worth it where there are more filters than columns in a row.
     if not windows.rows_overlap(x.shape[-1]) or prod(dz.shape[3:]) <= filters:
         windows, x, dz = windows.in_front(), x[:, :, None], dz[:, :, None]
@@ -234,7 +234,8 @@ def correlate_kernel(x: Any, dz: Any, windows: Windows) -> Any:
     sums: dict[int, Any] = {}
 
     def correlate_parts(some: slice) -> None:
-        total = np.zeros((groups, entries, filters), x.dtype)
+        total = memory.empty((groups, entries, filters), x.dtype)
+        total.fill(0)
         for part in todo[some]:
             columns = lower(x, windows, part)
             rows = dz[(part.groups, slice(None), part.rows, *part.inner)]
@@ -244,8 +245,16 @@ def correlate_kernel(x: Any, dz: Any, windows: Windows) -> Any:
 
     # Which parts are summed together does not depend on the number of threads, so that the rounding doesn't either.
     share(correlate_parts, cut(len(todo), -(-len(todo) // SUMS)))
-    dk = sum(sums[start] for start in sorted(sums)).reshape(groups, windows.kernel[0], -1, *windows.kernel[1:], filters)
+    dk = sum_of_parts(sums).reshape(groups, windows.kernel[0], -1, *windows.kernel[1:], filters)
     return np.ascontiguousarray(np.moveaxis(dk, (-1, 2), (1, 2)).reshape(groups, filters, channels, *kernel))
+
+
+def sum_of_parts(sums: dict[int, Any]) -> Any:
+    """The sum of arrays in the order of their numbers; the first becomes it."""
+    first, *others = (sums[number] for number in sorted(sums))
+    for other in others:
+        first += other
+    return first
 
 
 def add_products(total: Any, a: Any, b: Any) -> None:

@@ -60,8 +60,9 @@ def taken(monkeypatch):
 
     for name in ("correlate", "correlate_kernel"):
         monkeypatch.setattr(winograd, name, noted(name, getattr(winograd, name)))
-    for module, name in ((winograd, "PAIRS"), (winograd, "PIXELS"), (small, "PRODUCTS")):
-        monkeypatch.setattr(module, name, -1)
+    for name in ("CHANNELS", "PAIRS", "COLUMNS", "PIXELS"):
+        monkeypatch.setattr(winograd, name, 0)
+    monkeypatch.setattr(small, "PRODUCTS", -1)
     before = threads.get_num_threads()
     yield names
     threads.set_num_threads(before)

@@ -26,8 +26,11 @@ from tinygrad_cnn.kernels.numpy_fast.lowering import SUMS, Windows, cut, share, 
 from tinygrad_cnn.kernels.reference import Ints
 from tinygrad_cnn.kernels.winograd import EXACT_DATA, EXACT_INVERSE, FILTER, OUTPUTS, PRODUCTS, TAPS
 
-PAIRS = 2048
-"""Pairs of a channel and a filter: with fewer, T and S take longer than they save."""
+CHANNELS, PAIRS = 32, 2048
+"""Channels, and filters, and pairs of both: with fewer, T and S take longer than they save."""
+
+COLUMNS = 128
+"""Pixels of a row in all images: with fewer, the products are slow."""
 
 PIXELS = 2048
 """With fewer in all images, what is done with the kernels takes longer than what is saved."""
@@ -63,8 +66,9 @@ class _Part(NamedTuple):
 def suits(x: Any, filters: int, windows: Windows) -> bool:
     """Whether images x (N, C, H, W) are filtered faster here."""
     is_plain = x.ndim == 4 and windows.kernel[0] == TAPS and max(windows.stride) == 1 == windows.dilation[0]
-    is_much = x.shape[1] * filters >= PAIRS and len(x) * prod(windows.out) >= PIXELS
-    return is_plain and is_much and x.dtype == np.float32 and _gemm() is not None
+    has_many = min(x.shape[1], filters) >= CHANNELS and x.shape[1] * filters >= PAIRS
+    is_wide = len(x) * windows.out[-1] >= COLUMNS and len(x) * prod(windows.out) >= PIXELS
+    return is_plain and has_many and is_wide and x.dtype == np.float32 and _gemm() is not None
 
 
 def correlate(x: Any, weight: Any, bias: Any, windows: Windows, start: Ints) -> Any:

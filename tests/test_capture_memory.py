@@ -50,6 +50,28 @@ def test_arrays_stay_what_they_are():
         next(iter(mine.parameters())).grad.data[...] = 0
 
 
+def test_relu_writes_over_nothing_that_is_still_read():
+    w = tg.tensor(np.random.default_rng(0).standard_normal((4, 8, 32, 32)).astype(np.float32), requires_grad=True)
+
+    def step(x):
+        w.grad = None
+        y = w * x
+        kept, seen = tg.relu(y - 1), tg.relu(x)
+        z = tg.relu(tg.relu(y * 2) - kept)
+        (z * z).sum().backward()
+        return y, kept, seen, z
+
+    fast = compile(step)
+    for seed in range(5):
+        array = np.random.default_rng(seed).standard_normal(w.shape).astype(np.float32)
+        x = tg.tensor(array.copy())
+        found, mine = fast(x), w.grad.numpy()
+        np.testing.assert_array_equal(x.numpy(), array)
+        for z, expected in zip((*found, mine), (*step(x), w.grad), strict=True):
+            np.testing.assert_array_equal(z.numpy() if z is not mine else z, expected.numpy())
+    assert replays(fast) == 3
+
+
 def test_nothing_is_left_behind():
     gc.collect()
     gc.disable()

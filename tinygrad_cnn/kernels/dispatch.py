@@ -52,6 +52,7 @@ class Line(NamedTuple):
 # operation            definition  NumPy  oneDNN  tiny
 TABLE = {
     "matmul":           Line(reference, 0, 0),
+    "linear":           Line(reference, 0, 0),
     "correlate":        Line(reference, 0, 0, 1 << 12),
     "full_correlate":   Line(reference, 0, 0, 1 << 12),
     "correlate_kernel": Line(reference, 0, 0, 1 << 12),
@@ -145,6 +146,7 @@ def _dispatched(operation: str) -> Callable[..., Any]:
 
 
 matmul = _dispatched("matmul")
+linear = _dispatched("linear")
 correlate = _dispatched("correlate")
 full_correlate = _dispatched("full_correlate")
 correlate_kernel = _dispatched("correlate_kernel")

@@ -75,6 +75,21 @@ def matmul(x: Any, y: Any) -> Any:
     return x.dot(y)
 
 
+def linear(x: Any, weight: Any, bias: Any) -> Any:
+    """Z = X W^T + b with x (N, C), weight (F, C), and bias (F,) or None."""
+    return add_bias(x.dot(weight.T), bias)
+
+
+def add_bias(z: Any, bias: Any) -> Any:
+    """Z + b for a matrix that nobody else holds, and a number for each column or None."""
+    if bias is None:
+        return z
+    if z.dtype is not bias.dtype:
+        return z + bias
+    z += bias
+    return z
+
+
 def correlate(
     x: Any, weight: Any, bias: Any, stride: Ints, padding: Pairs, dilation: Ints, groups: int
 ) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_cnn.backend import shape_of
 from tinygrad_cnn.engine import primitive
-from tinygrad_cnn.kernels import dispatch
+from tinygrad_cnn.kernels import dispatch, reference
 from tinygrad_cnn.kernels.sums import FEW, of_rows
 from tinygrad_cnn.primitives.shape import _transpose, broadcast_to, reshape
 
@@ -124,16 +124,10 @@ def linear(x: Any, weight: Any, bias: Any = None) -> Any:
             f"linear: weight (outputs, features) has shape {weight.shape}, which does not fit "
             f"x (..., features) of shape {x.shape}"
         )
-    z = _dot(_rows(x), weight.T)
-    if x.ndim != 2:
-        z = z.reshape((*x.shape[:-1], len(weight)))
-    if bias is None:
-        return z
-    if bias.shape != weight.shape[:1]:
+    if bias is not None and bias.shape != weight.shape[:1]:
         raise ValueError(
             f"linear: bias must have shape {weight.shape[:1]} for {weight.shape[0]} outputs but has {bias.shape}"
         )
-    if z.dtype is not bias.dtype:
-        return z + bias
-    z += bias
-    return z
+    rows = _rows(x)
+    z = (reference if rows.size * weight.shape[0] < SMALL else dispatch).linear(rows, weight, bias)
+    return z if x.ndim == 2 else z.reshape((*x.shape[:-1], weight.shape[0]))

@@ -12,9 +12,16 @@ import numpy as np
 
 from tinygrad_cnn.kernels import memory
 from tinygrad_cnn.kernels.numpy_fast.lowering import cut, share, shares_of
+from tinygrad_cnn.kernels.reference import add_bias
 
 NARROW = 64
 """No product is cut to fewer columns or rows: all of the other matrix is read again for each."""
+
+
+def linear(x: Any, weight: Any, bias: Any) -> Any:
+    """Z = X W^T + b with x (N, C), weight (F, C), and bias (F,) or None."""
+    z = matmul(x, weight.T)
+    return z if z is NotImplemented else add_bias(z, bias)
 
 
 def matmul(x: Any, y: Any) -> Any:

@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_cnn.kernels import memory
+from tinygrad_cnn.kernels import memory, threads
 from tinygrad_cnn.kernels.numpy_fast import depthwise, folding, lowering, pointwise, small, winograd
 from tinygrad_cnn.kernels.numpy_fast.layout import batch_last, filters_last
 from tinygrad_cnn.kernels.numpy_fast.lowering import Windows, cut, share
@@ -33,8 +33,8 @@ from tinygrad_cnn.kernels.reference import Ints, Pairs
 FEW_CHANNELS = 8
 """A product with fewer rows than this uses but a part of the vector registers that BLAS keeps its sums in."""
 
-PIECES = 8
-"""Many groups of channels are cut into so many pieces, which the threads share."""
+PIECES = 2
+"""Many groups of channels are cut into so many pieces for each thread."""
 
 PIECE = 1 << 17
 """But not into pieces with fewer numbers."""
@@ -124,10 +124,11 @@ def _split(a: Any, groups: int) -> Any:
 
 def _in_groups(work: Callable[[_Groups], None], groups: int, x: Any) -> None:
     """All groups; some after the other where there is much, which then stays in the cache from one step to the next."""
-    if groups < PIECES or x.size < PIECES * PIECE:
+    pieces = PIECES * threads.get_num_threads()
+    if groups < pieces or x.size < pieces * PIECE:
         work(_Groups(0, groups, groups))
     else:
-        share(work, [_Groups(piece.start, piece.stop, groups) for piece in cut(groups, groups // PIECES)])
+        share(work, [_Groups(piece.start, piece.stop, groups) for piece in cut(groups, groups // pieces)])
 
 
 def _of_one_dtype(x: Any, weight: Any, bias: Any) -> tuple[Any, Any, Any, Any]:

@@ -175,7 +175,6 @@ def correlate(z: Any, x: Any, weight: Any, bias: Any, windows: Windows) -> None:
     products = z.size * prod(weight.shape[2:])
     # for each group the matrix of its filters, over the entries (i, c, j)
     matrices = np.ascontiguousarray(weight.swapaxes(2, 3).reshape(groups, 1, filters, -1))
-    bias = None if bias is None else bias.reshape(groups, 1, -1, 1)
     flat = _flat(z)
 
     def correlate_part(part: Part) -> None:
@@ -185,11 +184,15 @@ def correlate(z: Any, x: Any, weight: Any, bias: Any, windows: Windows) -> None:
         else:
             rows = flat[part.groups, :, part.rows, part.columns].swapaxes(1, 2)
         multiply(kernels, columns, rows)
-        if bias is not None:
-            np.add(rows, bias[part.groups], out=rows)
         if flat is None:
             place = z[(part.groups, slice(None), part.rows, *part.inner)].swapaxes(1, 2)
-            np.copyto(place, rows.reshape(place.shape))
+            rows = rows.reshape(place.shape)
+        else:
+            place = rows
+        if bias is not None:
+            np.add(rows, bias[part.groups].reshape(-1, 1, filters, *(1,) * (place.ndim - 3)), out=place)
+        elif flat is None:
+            np.copyto(place, rows)
 
     share(correlate_part, parts(windows, x.shape, x.strides, z.itemsize, products))
 

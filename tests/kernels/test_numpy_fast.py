@@ -14,7 +14,7 @@ every_float = pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float
 
 def test_every_fast_kernel_is_held_to_its_definition():
     # in test_fast_softmax, test_fast_normalization and test_numpy_products
-    elsewhere = {"cross_entropy_of_labels", "matmul", "normalize", "normalize_gradient"}
+    elsewhere = {"cross_entropy_of_labels", "linear", "matmul", "normalize", "normalize_gradient"}
     assert set(numpy_fast.__all__) == {*FAST, *elsewhere}
 
 

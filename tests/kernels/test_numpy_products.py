@@ -30,6 +30,11 @@ def test_products_of_integers_are_exact(shape, dtype, layout):
     z = numpy_fast.matmul(x, y)
     assert z.dtype == dtype
     assert_equal(z, reference.matmul(x, y))
+    for bias in (None, integers((columns,), 2, dtype)):
+        z = numpy_fast.linear(x, y.T, bias)
+        assert z.dtype == dtype
+        assert_equal(z, x.dot(y) if bias is None else x.dot(y) + bias)
+        assert_equal(reference.linear(x, y.T, bias), z)
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -42,6 +47,7 @@ def test_products_of_transposed_views(shape):
 def test_other_dtypes_are_left_to_the_definition():
     x, y = np.ones((2, 3), np.float32), np.ones((3, 2))
     assert numpy_fast.matmul(x, y) is NotImplemented
+    assert numpy_fast.linear(x, y.T, None) is NotImplemented
 
 
 @pytest.mark.skipif(blas.core() is None, reason="NumPy brings another BLAS than OpenBLAS")

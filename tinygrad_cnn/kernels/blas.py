@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_cnn.kernels.memory import address_of
+
 
 class _OpenBLAS(NamedTuple):
     library: Any  # whose calls keep the interpreter's lock
@@ -54,6 +56,51 @@ def routine(name: str, *arguments: Any) -> Callable[..., None] | None:
         return None
     integer = ctypes.c_int64 if blas.suffix == "64_" else ctypes.c_int
     return blas.function(f"cblas_{name}", [integer if a is int else a for a in arguments], None, is_long=True)
+
+
+_ROWS, _AS_IS, _TRANSPOSED = 101, 111, 112  # of cblas.h
+
+
+@cache
+def _products() -> dict[Any, Callable[..., None]]:
+    """The routines for products of float32 and of float64; none without OpenBLAS."""
+    found = {}
+    for letter, number in (("s", ctypes.c_float), ("d", ctypes.c_double)):
+        matrix = ctypes.c_void_p, int
+        arguments = (*[ctypes.c_int] * 3, *[int] * 3, number, *matrix, *matrix, number, *matrix)
+        if product := routine(f"{letter}gemm", *arguments):
+            found[np.dtype(number)] = product
+    return found
+
+
+def multiply_into(out: Any, a: Any, b: Any, add: bool = False) -> None:
+    """out (m, n) = a (m, k) @ b (k, n), plus what is there if `add` is true, which BLAS does in one go.
+
+    Rows of `out` have no gaps within; a and b may be transposed views of such.
+
+    >>> out = np.ones((2, 2))
+    >>> multiply_into(out, np.array([[1.0, 2.0], [3.0, 4.0]]), np.eye(2).T, add=True)
+    >>> out
+    array([[2., 3.],
+           [4., 5.]])
+    """
+    product = _products().get(out.dtype)
+    if product is None:
+        if add:
+            out += a @ b
+        else:
+            np.matmul(a, b, out=out)
+        return
+    size = out.itemsize
+    orders, steps = [], []
+    for matrix in (a, b):
+        is_as_is = matrix.strides[1] == size and matrix.strides[0] >= matrix.shape[1] * size
+        orders.append(_AS_IS if is_as_is else _TRANSPOSED)
+        steps.append(matrix.strides[0 if is_as_is else 1] // size)
+    product(
+        _ROWS, *orders, *out.shape, a.shape[1], 1.0, address_of(a), steps[0], address_of(b), steps[1],
+        1.0 if add else 0.0, address_of(out), out.strides[0] // size,
+    )  # fmt: skip
 
 
 def core() -> str | None:

@@ -6,12 +6,14 @@
 | few products | `small`: one product of all windows | what takes time are the calls of NumPy |
 | transposed, few channels or no overlap | `folding`: products added up (col2im) | BLAS is slow with few rows |
 | depthwise, short rows | `depthwise`: rows of outputs, by banded matrices | BLAS is slow with a single row |
-| three rows, many channels | `winograd`: half of the multiplications | products take nearly all of the time |
+| many channels, float32 | `shifted`: a product for each entry of the kernel | nothing needs to be lowered |
+| and kernels of three rows | `winograd`: half of the multiplications | products take nearly all of the time |
 | everything else | `lowering`: windows as columns, a part of the image at a time | the columns stay in the cache |
 
 Many groups are taken some after the other.
 
-Their results have the batch innermost in memory, see `layout`, but those of `pointwise` what the images have.
+Results with many channels are channels-last in memory, others have the batch innermost, see `layout`, and those of
+`pointwise` what the images have.
 """
 
 from __future__ import annotations
@@ -25,8 +27,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_cnn.kernels import memory, threads
-from tinygrad_cnn.kernels.numpy_fast import depthwise, folding, lowering, pointwise, small, winograd
-from tinygrad_cnn.kernels.numpy_fast.layout import batch_last, filters_last
+from tinygrad_cnn.kernels.numpy_fast import depthwise, folding, lowering, pointwise, shifted, small, winograd
+from tinygrad_cnn.kernels.numpy_fast.layout import batch_last, channels_last, filters_last
 from tinygrad_cnn.kernels.numpy_fast.lowering import Windows, cut, share
 from tinygrad_cnn.kernels.reference import Ints, Pairs
 
@@ -57,18 +59,22 @@ def correlate(x: Any, weight: Any, bias: Any, stride: Ints, padding: Pairs, dila
         return NotImplemented
     if groups == 1 and len(x) * weight.size * prod(windows.out) <= small.PRODUCTS:
         z = small.correlate(x, weight, bias, windows, start)
+    elif groups == 1 and shifted.suits(x, len(weight)):
+        z = _of_many_channels(x, weight, bias, windows, start)
     else:
-        z = _filtered(x, weight, bias, windows, start) if groups == 1 else None
-        if z is None:
-            z = _correlate_groups(x, weight, bias, windows, start, groups)
+        z = _correlate_groups(x, weight, bias, windows, start, groups)
         z = z.transpose(-1, *range(z.ndim - 1))
+        if groups == 1 and len(weight) >= shifted.FEW and z.dtype == np.float32:  # what follows will want it
+            z = channels_last(z).transpose(0, -1, *range(1, z.ndim - 1))
     return z if later is None else z + later
 
 
-def _filtered(x: Any, weight: Any, bias: Any, windows: Windows, start: Ints) -> Any:
-    """The correlation (F, *out, N) by minimal filtering; None where that does not suit it."""
-    suits = winograd.suits(x, len(weight), windows)
-    return winograd.correlate(x, weight, bias, windows, start) if suits else None
+def _of_many_channels(x: Any, weight: Any, bias: Any, windows: Windows, start: Ints) -> Any:
+    if winograd.suits(x, len(weight), windows, start):
+        z = winograd.correlate(x, weight, bias, windows, start)
+        if z is not None:
+            return z
+    return shifted.correlate(x, weight, bias, windows, start)
 
 
 def _correlate_groups(x: Any, weight: Any, bias: Any, windows: Windows, start: Ints, groups: int) -> Any:
@@ -152,10 +158,11 @@ def correlate_kernel(x: Any, dz: Any, kernel: Ints, stride: Ints, padding: Pairs
     start = tuple(-before for before, _ in padding)
     if groups == 1 and dz.size * x.shape[1] * prod(kernel) <= small.PRODUCTS:
         return small.correlate_kernel(x, dz, windows, start)
-    if groups == 1 and winograd.suits(x, dz.shape[1], windows):
-        dk = winograd.correlate_kernel(x, dz, windows, start)
-        if dk is not None:
-            return dk
+    if groups == 1 and shifted.suits(x, dz.shape[1]):
+        dk = None
+        if winograd.suits(x, dz.shape[1], windows, start):
+            dk = winograd.correlate_kernel(x, dz, windows, start)
+        return shifted.correlate_kernel(x, dz, windows, start) if dk is None else dk
     dk = np.empty((dz.shape[1], x.shape[1] // groups, *kernel), x.dtype)
 
     def correlate_groups(some: _Groups) -> None:
@@ -196,17 +203,20 @@ def conv_transpose(
     if groups == 1 and x.size * prod(weight.shape[1:]) <= small.PRODUCTS:
         y = small.full_correlate(x, _rotated(weight), bias, size, stride, padding, dilation)
         return y if later is None else y + later
-    y = None
-    if max(stride) == 1:  # then it is a correlation with the rotated kernel
-        windows, start = _full_windows(kernel, size, padding, dilation)
-        kernels = _rotated(weight)
-        if groups == 1:
-            y = _filtered(x, kernels.swapaxes(0, 1), bias, windows, start)
-        elif depthwise.suits(x, kernels, windows, groups):
+    kernels, is_plain = _rotated(weight), max(stride) == 1  # then it is a correlation with the rotated kernel
+    windows, start = _full_windows(kernel, size, padding, dilation)
+    if groups == 1 and shifted.suits(x, weight.shape[1]):
+        if is_plain:
+            y = _of_many_channels(x, kernels.swapaxes(0, 1), bias, windows, start)
+        else:
+            windows, start = Windows(kernel, x.shape[2:], stride, dilation), tuple(-before for before, _ in padding)
+            y = shifted.conv_transpose(x, weight, bias, size, windows, start)
+    else:
+        if is_plain and depthwise.suits(x, kernels, windows, groups):
             y = _correlate_groups(x, kernels, bias, windows, start, groups)
-    if y is None:
-        y = _transpose_groups(x, weight, bias, size, stride, padding, dilation, groups)
-    y = y.transpose(-1, *range(y.ndim - 1))
+        else:
+            y = _transpose_groups(x, weight, bias, size, stride, padding, dilation, groups)
+        y = y.transpose(-1, *range(y.ndim - 1))
     return y if later is None else y + later
 
 

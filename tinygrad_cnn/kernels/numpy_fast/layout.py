@@ -38,6 +38,8 @@ def batch_last(x: Any, region: Pairs) -> Any:
     view = x.transpose(*range(1, x.ndim), 0)[seen]
     if inside == region and _is_innermost(view):
         return view
+    if memory.is_channels_last(x) and _is_turned_fast(x.transpose(memory.channels_last(x.ndim))):
+        return _from_channels_last(x, region, inside)
     y = memory.empty((len(view), *(b - a for a, b in region), len(x)), x.dtype)
     if not _is_turned_fast(x):
         _fill(_framed(y, region, inside), view)
@@ -59,6 +61,24 @@ def batch_last(x: Any, region: Pairs) -> Any:
     return y
 
 
+def _from_channels_last(x: Any, region: Pairs, inside: Pairs) -> Any:
+    """The same for channels-last images, row by row; in memory it is (*region, C, N)."""
+    y = memory.empty((*(b - a for a, b in region), x.shape[1], len(x)), x.dtype)
+    z = y.transpose(-2, *range(y.ndim - 2), -1)
+    place = _framed(z, region, inside).transpose(*range(1, z.ndim - 1), 0, -1)
+    rows = x.transpose(memory.channels_last(x.ndim))[(slice(None), *(slice(a, b) for a, b in inside))]
+    some = list(np.ndindex(*place.shape[: x.ndim - 3]))
+
+    def turn(part: slice) -> None:
+        for index in some[part]:
+            to = place[index]
+            _transpose(to.reshape(-1, len(x)), rows[(slice(None), *index)].reshape(len(x), -1))
+
+    if place.size:
+        _in_pieces(turn, len(some), y.nbytes)
+    return z
+
+
 def _framed(y: Any, region: Pairs, inside: Pairs) -> Any:
     """What y (C, *region, N) has inside; the rest of it becomes zero."""
     within: tuple[slice, ...] = (slice(None),)
@@ -78,6 +98,53 @@ def _is_innermost(view: Any) -> bool:
         if m > 1:
             return bool(step == view.itemsize)
     return True
+
+
+def channels_last(x: Any) -> Any:
+    """Images (N, C, *size) as (N, *size, C) without gaps in memory; a view where they lie so."""
+    view = x.transpose(memory.channels_last(x.ndim))
+    if view.flags.c_contiguous:
+        return view
+    if memory.is_batch_last(x) and _is_turned_fast(x.transpose(*range(1, x.ndim), 0)):
+        rows = x.transpose(*range(1, x.ndim), 0).reshape(-1, len(x))
+        x = memory.empty(x.shape, x.dtype)
+        samples = x.reshape(len(x), -1)
+        _in_pieces(lambda some: _transpose(samples[:, some], rows[some]), len(rows), rows.nbytes)
+    y = memory.empty(view.shape, x.dtype)
+    if len(x) and _is_turned_fast(x[0]):
+        to, planes = y.reshape(len(y), -1, y.shape[-1]), x.reshape(*x.shape[:2], -1)
+
+        def turn(some: slice) -> None:
+            for image, plane in zip(to[some], planes[some], strict=True):
+                _transpose(image, plane)
+
+        _in_pieces(turn, len(x), x.nbytes)
+    else:
+        _fill(y, view)
+    return y
+
+
+def pixels_first(weight: Any) -> Any:
+    """Kernels (F, C, *size) as (*size, F, C); a view of these numbers without gaps, in this order or a similar one."""
+    if abs(weight.strides[0]) < abs(weight.strides[1]):
+        return pixels_first(weight.swapaxes(0, 1)).swapaxes(-1, -2)
+    directions = tuple(slice(None, None, -1 if step < 0 else 1) for step in weight.strides[2:])
+    weight = weight[(..., *directions)]
+    y = np.empty((*weight.shape[2:], *weight.shape[:2]), weight.dtype)
+    if weight.flags.c_contiguous:
+        pairs = weight.shape[0] * weight.shape[1]
+        transpose(y.reshape(-1, pairs), weight.reshape(pairs, -1))
+    else:
+        np.copyto(y, np.moveaxis(weight, (0, 1), (-2, -1)))
+    return y[directions]
+
+
+def pixels_last(weight: Any) -> Any:
+    """Kernels (*size, F, C) without gaps as (F, C, *size)."""
+    pairs = weight.shape[-2] * weight.shape[-1]
+    y = np.empty((pairs, weight.size // pairs), weight.dtype)
+    transpose(y, weight.reshape(-1, pairs))
+    return y.reshape(*weight.shape[-2:], *weight.shape[:-2])
 
 
 def filters_last(dz: Any) -> Any:
@@ -124,8 +191,16 @@ def _is_turned_fast(x: Any) -> bool:
     return is_matrix and len(x) > 1 and x.dtype == np.float32 and _omatcopy() is not None
 
 
+def transpose(to: Any, rows: Any) -> None:
+    """to (M, N) = the transposed of rows (N, M), the numbers of a row side by side in both."""
+    if rows.dtype == np.float32 and _omatcopy() is not None:
+        _transpose(to, rows)
+    else:
+        np.copyto(to, rows.T)
+
+
 def _transpose(to: Any, rows: Any) -> None:
-    """to (M, N) = the transposed of rows (N, M), both float32, and the numbers of a row side by side."""
+    """The same by OpenBLAS, of float32."""
     count, length = rows.shape
     copy = _omatcopy()
     assert copy is not None

@@ -1,0 +1,90 @@
+"""NumPy's convolutions of many channels by a product for each entry of the kernel: on integers, and so exactly."""
+
+import numpy as np
+import pytest
+
+from tests.kernels.calls import assert_fast_is_reference, convolution_calls
+from tests.operands import assert_equal, integers, layouts
+from tests.window_cases import CONVOLUTIONS, TRANSPOSED_CONVOLUTIONS, by_name
+from tinygrad_cnn.kernels import memory, numpy_fast, threads
+from tinygrad_cnn.kernels.numpy_fast import shifted, small, winograd
+
+CASES = [case for case in CONVOLUTIONS + TRANSPOSED_CONVOLUTIONS if case.explicit[-1] == 1]
+
+
+@pytest.fixture(autouse=True)
+def wherever_possible(monkeypatch):
+    """However little there is to do."""
+    monkeypatch.setattr(shifted, "FEW", 0)
+    monkeypatch.setattr(small, "PRODUCTS", -1)
+    monkeypatch.setattr(winograd, "suits", lambda *arguments: False)
+    before = threads.get_num_threads()
+    yield
+    threads.set_num_threads(before)
+
+
+@by_name(CASES)
+def test_all_cases(case):
+    for name, arguments in convolution_calls(case, integers, np.float32):
+        assert_fast_is_reference(name, arguments)
+
+
+@pytest.mark.parametrize("chunk", [1, 1000])
+@by_name(CASES[:12])
+def test_parts_of_any_size(case, chunk, monkeypatch):
+    monkeypatch.setattr(shifted, "CHUNK_BYTES", chunk)
+    monkeypatch.setattr(shifted, "SUMS_BYTES", chunk)
+    for name, arguments in convolution_calls(case, integers, np.float32):
+        assert_fast_is_reference(name, arguments)
+
+
+@pytest.mark.parametrize("layout", layouts(np.zeros((1, 1))))
+@by_name(CASES[:12])
+def test_layouts(case, layout):
+    for name, arguments in convolution_calls(case, integers, np.float32):
+        laid = (layouts(a)[layout] if isinstance(a, np.ndarray) and a.ndim > 1 else a for a in arguments)
+        assert_fast_is_reference(name, tuple(laid))
+
+
+def test_any_number_of_threads_gives_the_same_bits():
+    rng = np.random.default_rng(0)
+    x, weight, dz = (rng.standard_normal(s).astype(np.float32) for s in ((9, 8, 7, 6), (5, 8, 3, 3), (9, 5, 4, 3)))
+    options = (2, 2), ((1, 1), (1, 1)), (1, 1), 1
+    for name, arguments in (
+        ("correlate", (x, weight, None, *options)),
+        ("full_correlate", (dz, weight, (7, 6), *options)),
+        ("correlate_kernel", (x, dz, (3, 3), *options)),
+    ):
+        results = []
+        for count in (1, 2, 3):
+            threads.set_num_threads(count)
+            results.append(getattr(numpy_fast, name)(*arguments))
+        for result in results[1:]:
+            assert_equal(result, results[0])
+
+
+def test_images_stay_channels_last():
+    x, weight = integers((3, 4, 6, 5), 1, np.float32), integers((6, 4, 3, 3), 2, np.float32)
+    for stride in ((1, 1), (2, 2)):
+        options = stride, ((1, 1), (1, 1)), (1, 1), 1
+        z = numpy_fast.correlate(x, weight, None, *options)
+        dx = numpy_fast.full_correlate(z, weight, x.shape[2:], *options)
+        assert memory.is_channels_last(z)
+        assert memory.is_channels_last(dx)
+
+
+def test_few_channels_to_many_filters_are_channels_last_too(monkeypatch):
+    monkeypatch.setattr(shifted, "FEW", 6)
+    x, weight = integers((3, 4, 6, 5), 1, np.float32), integers((6, 4, 3, 3), 2, np.float32)
+    arguments = x, weight, integers((6,), 3, np.float32), (1, 1), ((1, 1), (1, 1)), (1, 1), 1
+    assert memory.is_channels_last(numpy_fast.correlate(*arguments))
+    assert_fast_is_reference("correlate", arguments)
+
+
+def test_other_numbers_are_lowered(monkeypatch):
+    called = []
+    monkeypatch.setattr(shifted, "correlate", lambda *arguments: called.append(arguments))
+    x, weight = np.ones((3, 4, 6, 5)), np.ones((6, 4, 3, 3))
+    z = numpy_fast.correlate(x, weight, None, (1, 1), ((0, 0), (0, 0)), (1, 1), 1)
+    assert not called
+    assert_equal(z, np.full((3, 6, 4, 3), 36.0))

@@ -5,7 +5,7 @@ import pytest
 
 import tinygrad_cnn as tg
 from tests.operands import layouts, normals
-from tinygrad_cnn.kernels import blocks, numpy_fast
+from tinygrad_cnn.kernels import blocks, numpy_fast, softmax
 
 
 @pytest.fixture(params=[1, 2, 3])
@@ -43,6 +43,11 @@ def test_losses_and_gradients(shape, shift, dtype, tolerance):
         np.testing.assert_allclose(losses, expected[0], rtol=tolerance, atol=20 * tolerance)
         np.testing.assert_allclose(difference, expected[1], rtol=0, atol=tolerance)
         assert losses.dtype == difference.dtype == dtype
+        for module in (numpy_fast, softmax):
+            again, share = module.cross_entropy_of_labels(logits, labels, 7)
+            np.testing.assert_allclose(again, losses, rtol=tolerance, atol=20 * tolerance)
+            np.testing.assert_allclose(share, expected[1] / 7, rtol=0, atol=tolerance)
+            assert share.dtype == dtype
     np.testing.assert_array_equal(x, before)
 
 

@@ -28,6 +28,10 @@ def test_losses_and_gradients(shape, scale):
     assert_close(losses, -np.log(p[each, labels]), 1e-6)
     p[each, labels] -= 1
     assert_close(difference, p, 1e-6)
+    for count in (2, 7, shape[0]):
+        again, share = softmax.cross_entropy_of_labels(x, labels, count)
+        assert_close(again, losses, 1e-6)
+        assert_close(share * count, p, 1e-6)
     assert_equal(x, copy)
 
 

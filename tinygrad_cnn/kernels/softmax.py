@@ -38,10 +38,10 @@ def log_softmax(x: Any, axis: int) -> Any:
     return x - log(exp(x).sum(axis=axis, keepdims=True))
 
 
-def cross_entropy_of_labels(x: Any, labels: Any) -> tuple[Any, Any]:
-    """For logits (N, classes): the losses -log softmax(x)[label], (N,), and softmax(x) - onehot(label)."""
+def cross_entropy_of_labels(x: Any, labels: Any, count: int = 1) -> tuple[Any, Any]:
+    """For logits (N, classes): the losses -log softmax(x)[label], (N,), and (softmax(x) - onehot(label)) / count."""
     samples, classes = x.shape
-    if samples == 1 and isinstance(x, np.ndarray) and not is_object(x):
+    if samples == count == 1 and isinstance(x, np.ndarray) and not is_object(x):
         return _cross_entropy_of_one(x[0], labels.item())
     x = shifted(x, 1)
     e = exp(x)
@@ -53,7 +53,7 @@ def cross_entropy_of_labels(x: Any, labels: Any) -> tuple[Any, Any]:
     difference = get_array_module(x).ascontiguousarray(e / total[:, None])
     flat = difference.reshape(-1)
     flat[at] = flat.take(at) - 1
-    return losses, difference
+    return losses, difference if count == 1 else difference / count
 
 
 def _cross_entropy_of_one(x: Any, label: int) -> tuple[Any, Any]:

@@ -116,7 +116,7 @@ def _dx_of_total(dz: Any, x: Any, difference: Any, target: Any, norm: Any) -> An
 def _dx_of_mean(dz: Any, x: Any, difference: Any, target: Any) -> Any:
     if isinstance(x, Variable):
         return _dx_of_total(dz, x, difference, target, max(len(difference), 1))
-    return dispatch.multiply(difference, dz / (len(difference) or 1))
+    return difference if isinstance(dz, np.floating) and dz == 1 else dispatch.multiply(difference, dz)
 
 
 @primitive()
@@ -158,10 +158,11 @@ def _mean_cross_entropy(x: Any, target: Any) -> Any:
         raise _NotPlainLabelsError
     if not are_within(target, x.shape[1]):
         raise _NotPlainLabelsError
-    losses, difference = dispatch.cross_entropy_of_labels(x, target)
-    if len(losses) == 1:
+    count = max(len(target), 1)
+    losses, difference = dispatch.cross_entropy_of_labels(x, target, count)
+    if count == len(losses) == 1:
         return losses[0], difference
-    return losses.dot(ones(len(losses), losses)) / max(len(losses), 1), difference
+    return losses.dot(ones(len(losses), losses)) / count, difference
 
 
 def cross_entropy(

@@ -13,8 +13,8 @@ NEAR = 16.0
 """Logits whose largest lies so near to 0 need no shift: no power overflows, and what vanishes is nothing beside it."""
 
 
-def cross_entropy_of_labels(x: Any, labels: Any) -> Any:
-    """For logits (N, classes): the losses -log softmax(x)[label], (N,), and softmax(x) - onehot(label)."""
+def cross_entropy_of_labels(x: Any, labels: Any, count: int = 1) -> Any:
+    """For logits (N, classes): the losses -log softmax(x)[label], (N,), and (softmax(x) - onehot(label)) / count."""
     samples, classes = x.shape
     if x.dtype not in (np.float32, np.float64) or not x.flags.c_contiguous:
         return NotImplemented
@@ -32,9 +32,9 @@ def cross_entropy_of_labels(x: Any, labels: Any) -> Any:
             scale = 1
         with blas.one_thread():
             total = e.dot(ones(classes, x))
-        np.multiply(e, (1 / total)[:, None], out=e)
+        np.multiply(e, (1 / count / total)[:, None], out=e)
         np.subtract(np.log(total * scale), flat.take(starts[i] + labels[i]) - largest, out=losses[i])
 
     blocks.run(rows, samples, classes)
-    difference.reshape(-1)[starts + labels] -= 1
+    difference.reshape(-1)[starts + labels] -= 1 / count
     return losses, difference

@@ -6,6 +6,7 @@
 | few products | `small`: one product of all windows | what takes time are the calls of NumPy |
 | transposed, few channels or no overlap | `folding`: products added up (col2im) | BLAS is slow with few rows |
 | depthwise, short rows | `depthwise`: rows of outputs, by banded matrices | BLAS is slow with a single row |
+| few channels, many filters, float32 | `unrolled`: one product of all windows (im2col) | channels are to be last |
 | many channels, float32 | `shifted`: a product for each entry of the kernel | nothing needs to be lowered |
 | and kernels of three rows | `winograd`: half of the multiplications | products take nearly all of the time |
 | everything else | `lowering`: windows as columns, a part of the image at a time | the columns stay in the cache |
@@ -27,7 +28,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_cnn.kernels import memory, threads
-from tinygrad_cnn.kernels.numpy_fast import depthwise, folding, lowering, pointwise, shifted, small, winograd
+from tinygrad_cnn.kernels.numpy_fast import depthwise, folding, lowering, pointwise, shifted, small, unrolled, winograd
 from tinygrad_cnn.kernels.numpy_fast.layout import batch_last, channels_last, filters_last
 from tinygrad_cnn.kernels.numpy_fast.lowering import Windows, cut, share
 from tinygrad_cnn.kernels.reference import Ints, Pairs
@@ -61,6 +62,8 @@ def correlate(x: Any, weight: Any, bias: Any, stride: Ints, padding: Pairs, dila
         z = small.correlate(x, weight, bias, windows, start)
     elif groups == 1 and shifted.suits(x, len(weight)):
         z = _of_many_channels(x, weight, bias, windows, start)
+    elif groups == 1 and unrolled.suits(x, len(weight), kernel):
+        z = unrolled.correlate(x, weight, bias, windows, start)
     else:
         z = _correlate_groups(x, weight, bias, windows, start, groups)
         z = z.transpose(-1, *range(z.ndim - 1))
@@ -163,6 +166,8 @@ def correlate_kernel(x: Any, dz: Any, kernel: Ints, stride: Ints, padding: Pairs
         if winograd.suits(x, dz.shape[1], windows, start):
             dk = winograd.correlate_kernel(x, dz, windows, start)
         return shifted.correlate_kernel(x, dz, windows, start) if dk is None else dk
+    if groups == 1 and unrolled.suits(x, dz.shape[1], kernel) and memory.is_channels_last(dz):
+        return unrolled.correlate_kernel(x, dz, windows, start)
     dk = np.empty((dz.shape[1], x.shape[1] // groups, *kernel), x.dtype)
 
     def correlate_groups(some: _Groups) -> None:

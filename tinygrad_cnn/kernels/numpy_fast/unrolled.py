@@ -1,0 +1,113 @@
+"""Convolutions of few channels to many filters, as of a first layer: one product of all windows (im2col).
+
+The windows of some images are the columns of a matrix (channels and entries of the kernel, windows). The product of the
+kernels with it is turned while it is in the cache, so that images come out channels-last, as `shifted` and `winograd`
+want them.
+
+Source: Chellapilla, Puri and Simard, High Performance Convolutional Neural Networks for Document Processing (2006).
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from tinygrad_cnn.kernels import memory
+from tinygrad_cnn.kernels.blas import multiply_into
+from tinygrad_cnn.kernels.numpy_fast.layout import channels_last, transpose
+from tinygrad_cnn.kernels.numpy_fast.lowering import SUMS, Windows, cut, multiply, share
+from tinygrad_cnn.kernels.numpy_fast.reach import reached
+from tinygrad_cnn.kernels.numpy_fast.shifted import FEW
+from tinygrad_cnn.kernels.reference import Ints
+
+ENTRIES = 32
+"""Channels times entries of the kernel: with more of them the copies take longer than the product."""
+
+CHUNK_BYTES = 2 << 20
+"""About so many bytes of windows are copied at a time."""
+
+PARTS = 4
+"""There are so many parts or more, for the threads to share."""
+
+
+def suits(x: Any, filters: int, kernel: Ints) -> bool:
+    """Whether so few numbers of images x (N, C, ...) become so many that what follows is done channels-last."""
+    return filters >= FEW and x.shape[1] * prod(kernel) <= ENTRIES and x.dtype == np.float32
+
+
+def correlate(x: Any, weight: Any, bias: Any, windows: Windows, start: Ints) -> Any:
+    """Z (N, F, *out), channels-last."""
+    images = _padded(x, windows, start)
+    z = memory.empty((len(x), len(weight), *windows.out), x.dtype, memory.channels_last(x.ndim))
+    pixels = z.transpose(memory.channels_last(x.ndim))
+    matrix = np.ascontiguousarray(weight).reshape(len(weight), -1)
+
+    def correlate_part(part: tuple[slice, slice]) -> None:
+        columns = _columns(images, windows, part)
+        rows = memory.scratch("rows", (len(matrix), columns.shape[1]), x.dtype)
+        multiply(matrix, columns, rows)
+        if bias is not None:
+            np.add(rows, bias[:, None], out=rows)
+        place = pixels[part]
+        each = rows.reshape(len(rows), len(place), -1)
+        for image, some in zip(place, each.swapaxes(0, 1), strict=True):
+            transpose(image.reshape(-1, len(rows)), some)
+
+    share(correlate_part, _parts(x, windows))
+    return z
+
+
+def correlate_kernel(x: Any, dz: Any, windows: Windows, start: Ints) -> Any:
+    """dK (F, C, *kernel)."""
+    images, upstream = _padded(x, windows, start), channels_last(dz)
+    shape = dz.shape[1], x.shape[1], *windows.kernel
+    sums: dict[int, Any] = {}
+
+    def correlate_parts(some: slice) -> None:
+        total = np.zeros((prod(shape[1:]), shape[0]), x.dtype)
+        for part in todo[some]:
+            rows = upstream[part].reshape(-1, shape[0])
+            multiply_into(total, _columns(images, windows, part), rows, add=True)
+        sums[some.start] = total
+
+    todo = _parts(x, windows)
+    # Which parts are summed together does not depend on the number of threads, so that the rounding doesn't either.
+    share(correlate_parts, cut(len(todo), -(-len(todo) // SUMS)))
+    return np.ascontiguousarray(sum(sums[first] for first in sorted(sums)).T).reshape(shape)
+
+
+def _parts(x: Any, windows: Windows) -> list[tuple[slice, slice]]:
+    """Some images, or some rows of outputs of one."""
+    rows, inner = windows.out[0], prod(windows.out[1:])
+    most = max(CHUNK_BYTES // (x.shape[1] * prod(windows.kernel) * inner * x.itemsize), 1)  # rows
+    images = cut(len(x), max(1, min(most // rows, -(-len(x) // PARTS))))
+    height = min(most, -(-rows * len(images) // PARTS)) if len(x) < PARTS or most < rows else rows
+    return [(some, few) for some in images for few in cut(rows, max(height, 1))]
+
+
+def _padded(x: Any, windows: Windows, start: Ints) -> Any:
+    """What the windows see of images (N, C, *size), with zeros beyond them."""
+    region = windows.region(start)
+    found = [reached(first, m, stop - first, 1) for (first, stop), m in zip(region, x.shape[2:], strict=True)]
+    places, pixels = zip(*found, strict=True)
+    y = np.zeros((*x.shape[:2], *(stop - first for first, stop in region)), x.dtype)
+    y[(..., *places)] = x[(..., *pixels)]
+    return y
+
+
+def _columns(images: Any, windows: Windows, part: tuple[slice, slice]) -> Any:
+    """The windows of a part as columns (channels and entries, windows)."""
+    some, rows = part
+    images = images[some, :, rows.start * windows.stride[0] :]
+    (n, channels), (of_image, of_channel, *steps) = images.shape[:2], images.strides
+    out = rows.stop - rows.start, *windows.out[1:]
+    columns = memory.scratch("columns", (channels * prod(windows.kernel), n * prod(out)), images.dtype)
+    to = columns.reshape(channels, *windows.kernel, n, *out)
+    dilated, strided = (
+        [by * step for by, step in zip(each, steps, strict=True)] for each in (windows.dilation, windows.stride)
+    )
+    np.copyto(to, as_strided(images, to.shape, (of_channel, *dilated, of_image, *strided)))
+    return columns

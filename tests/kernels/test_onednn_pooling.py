@@ -81,11 +81,13 @@ X = np.arange(2 * 16 * 4 * 4, dtype=np.float32).reshape(2, 16, 4, 4)
 PLAIN = (2, 2), (2, 2), ((0, 0), (0, 0)), (1, 1)
 
 
+@pytest.mark.parametrize("large", [1, 1 << 20])
 @pytest.mark.parametrize("layout", [as_it_is, channels_last])
 @pytest.mark.parametrize(
     "place", [(0, 0, 0, 0), (1, 15, 3, 3), (0, 7, slice(None), slice(None)), (slice(None), slice(None), 1)]
 )
-def test_nan_and_minus_infinity_are_left_to_others(place, layout):
+def test_nan_and_minus_infinity_are_left_to_others(place, layout, large, monkeypatch):
+    monkeypatch.setattr(pooling, "LARGE", large)
     for value in (np.nan, -np.nan, -np.inf):
         x = layout(X).copy(order="K")
         x[place] = value

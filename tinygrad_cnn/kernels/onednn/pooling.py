@@ -27,12 +27,16 @@ from tinygrad_cnn.kernels.onednn.descriptors import (
     strided,
 )
 from tinygrad_cnn.kernels.onednn.execution import Kernel, cached, described
+from tinygrad_cnn.kernels.onednn.sums import is_finite
 
 Pairs = tuple[tuple[int, int], ...]
 
 # dnnl_alg_kind_t
 MAX, AVERAGE_WITH_PADDING, AVERAGE_OF_PIXELS = 0x1FF, 0x2FF, 0x3FF
 LOWEST = np.finfo(np.float32).min
+
+LARGE = 1 << 20
+"""From so many numbers on they are summed up on several threads before NumPy has found the largest."""
 
 
 class Windows(NamedTuple):
@@ -56,11 +60,16 @@ def max_pool(x: Any, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints)
     """As the definition. oneDNN passes over NaN and takes windows of minus infinity for empty: NumPy has those."""
     windows = _windows(MAX, x, x.shape, kernel, stride, padding, dilation)
     run = None if windows is None else _pooling(windows)
-    if windows is None or run is None or np.isnan(x.max()):
+    if windows is None or run is None or _holds_nan(x):
         return NotImplemented
     z, winners = (memory.empty(windows.result, dtype, windows.axes) for dtype in (np.float32, np.uint8))
     run(x, z, winners)
     return (z, winners) if z.min() > LOWEST else NotImplemented
+
+
+def _holds_nan(x: Any) -> bool:
+    """Whether there is a NaN in an array without gaps."""
+    return not (x.size >= LARGE and is_finite(x)) and bool(np.isnan(x.max()))
 
 
 def scatter_winners(

@@ -77,15 +77,23 @@ def conv_transpose(x: Any, weight: Any, bias: Any, size: Ints, windows: Windows,
     images, entries, filters = channels_last(x), pixels_first(weight), weight.shape[1]
     y = memory.empty((len(x), filters, *size), x.dtype, memory.channels_last(x.ndim))
     pixels = y.transpose(memory.channels_last(x.ndim))
+    covered = tuple((0, m) for m in size)
+    is_tiled = windows.kernel == windows.stride and windows.region(start) == covered  # each pixel is met once
 
     def scatter_part(some: slice) -> None:
         rows, to = images[some].reshape(-1, x.shape[1]), pixels[some]
         products = memory.scratch("pixels", (len(rows) * filters,), x.dtype).reshape(*images[some].shape[:-1], filters)
-        to[...] = 0 if bias is None else bias
+        if not is_tiled:
+            to[...] = 0 if bias is None else bias
         for index in np.ndindex(*windows.kernel):
             multiply_into(products.reshape(len(rows), filters), rows, entries[index])
             places, seen = _meeting(to, windows, start, index)
-            to[seen] += products[places]
+            if not is_tiled:
+                to[seen] += products[places]
+            elif bias is None:
+                to[seen] = products[places]
+            else:
+                np.add(products[places], bias, out=to[seen])
 
     share(scatter_part, _parts(len(x), windows, filters * x.itemsize))
     return y

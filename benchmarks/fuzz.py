@@ -4,7 +4,8 @@
 
 Each case is computed by the fast kernels and by their definitions, forward and backward, and by PyTorch where it is
 installed and has the operation. Data are small integers in float64, so that most results are exact; fast kernels and
-definitions are compared in float32 too, which is what oneDNN takes. A failure is drawn again at smaller and smaller
+definitions are compared in float32 too, which is what oneDNN takes, also with those kernels that are meant for large
+arrays (with oneDNN and without). A failure is drawn again at smaller and smaller
 sizes, and the smallest case that still fails is printed.
 """
 
@@ -14,19 +15,37 @@ import argparse
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
+from itertools import product
 from math import prod
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 
 import tinygrad_cnn as tg
 from benchmarks import fuzz_families
-from tinygrad_cnn.kernels import dispatch
+from tinygrad_cnn.kernels import dispatch, numpy_fast, onednn
 
 TOLERANCE, SINGLE_TOLERANCE = 1e-9, 1e-4
+
+ALWAYS = (
+    (numpy_fast.small, "PRODUCTS", -1),
+    (numpy_fast.winograd, "PIXELS", 0),
+    (onednn.convolution, "LEAST", 0),
+    (onednn.neighbours, "LEAST", 0),
+    (onednn.winograd, "PAIRS", 0),
+    (onednn.winograd, "PIXELS", 0),
+)
+"""What keeps kernels for large arrays from small ones, and a number with which it doesn't."""
+
+FOR_LARGE = {
+    "of many channels": (*ALWAYS, (numpy_fast.shifted, "FEW", 0), (onednn.convolution, "FEW", 0)),
+    "of few channels": (*ALWAYS, (numpy_fast.unrolled, "FEW", 0)),
+}
 
 
 @dataclass
@@ -63,6 +82,19 @@ class Case:
             for x in self.operands
         ]
         return replace(self, operands=single)
+
+
+@contextmanager
+def of_any_size(which: str) -> Iterator[None]:
+    """Inside, kernels for large arrays take small ones, too."""
+    with ExitStack() as stack:
+        for module, name, value in FOR_LARGE[which]:
+            stack.enter_context(patch.object(module, name, value))
+        onednn.winograd.forget()
+        try:
+            yield
+        finally:
+            onednn.winograd.forget()
 
 
 def compute(case: Case, upstream: Any = None) -> list[Any]:
@@ -115,12 +147,19 @@ def failure(case: Case) -> str | None:
         fast, fast_single = compute(case), compute(single)
         with dispatch.using("reference"):
             defined, defined_single = compute(case), compute(single)
+        large = {}
+        for kernels, which in product({dispatch.chosen(), "numpy"}, FOR_LARGE):
+            with dispatch.using(kernels), of_any_size(which):
+                large[f"{kernels}'s kernels for large arrays {which}"] = compute(single)
     except Exception as error:  # whatever it is, the case has failed
         return f"{type(error).__name__}: {error}"
     if wrong := difference(fast, defined):
         return f"the fast kernels against the definitions, {wrong}"
     if wrong := difference(fast_single, defined_single, SINGLE_TOLERANCE):
         return f"the fast kernels against the definitions in float32, {wrong}"
+    for kernels, results in large.items():
+        if wrong := difference(results, defined_single, SINGLE_TOLERANCE):
+            return f"{kernels} against the definitions in float32, {wrong}"
     if case.theirs is None or not find_spec("torch"):
         return None
     wrong = difference(fast, compute_with_torch(case))

@@ -97,15 +97,10 @@ def test_all_cases(case, taken):
 @by_name(CASES[:4])
 def test_a_part_at_a_time(case, bytes_at_a_time, taken, monkeypatch):
     monkeypatch.setattr(winograd, "CHUNK_BYTES", bytes_at_a_time)
-    clear()
+    winograd.forget()
     for name, arguments in calls(case):
         check(taken, name, arguments)
-    clear()
-
-
-def clear():
-    winograd._filtering.cache_clear()
-    winograd._gradient.cache_clear()
+    winograd.forget()
 
 
 @pytest.mark.parametrize(("n", "channels", "filters", "size"), [(64, 64, 64, 16), (32, 128, 128, 16), (8, 64, 32, 64)])

@@ -263,6 +263,12 @@ def _gradient(*shapes: Any) -> _Gradient:
     return _Gradient(_Shapes(*shapes))
 
 
+def forget() -> None:
+    """Decide anew what is a case for it."""
+    _filtering.cache_clear()
+    _gradient.cache_clear()
+
+
 def _runs(images: int, inputs: int, outputs: int, before: int, numbers: int) -> Iterator[tuple[Block, slice, int]]:
     """Blocks of rows, with images that are done together, their number too; so many numbers are in a row of pixels."""
     for block in blocks(inputs, outputs, before, max(HEIGHT, -(-TILES // images))):

@@ -32,7 +32,7 @@ SUMS_BYTES = 1 << 24
 
 def suits(x: Any, filters: int) -> bool:
     """Whether products of images x (N, C, ...) with so many filters are fast, and turning them, too."""
-    return min(x.shape[1], filters) >= FEW and x.dtype == np.float32
+    return bool(min(x.shape[1], filters) >= FEW and x.dtype == np.float32)
 
 
 def correlate(x: Any, weight: Any, bias: Any, windows: Windows, start: Ints) -> Any:

@@ -106,7 +106,7 @@ def correlate(x: Any, weight: Any, bias: Any, windows: Windows, start: Ints) -> 
     """Z (N, F, *out), channels-last; None if a number is not finite."""
     filters = _filters(weight)
     columns, channels, count = filters.shape[1:]
-    rows, images = _Rows(*x.shape[2:], windows, start), channels_last(x)
+    rows, images = _Rows(x.shape[2], x.shape[3], windows, start), channels_last(x)
     z = memory.empty((len(x), count, *windows.out), _FLOAT32, memory.channels_last(4))
     pixels = z.transpose(0, 2, 3, 1)
     biases = None if bias is None else np.tile(bias, windows.out[1])
@@ -147,7 +147,7 @@ def _filters(weight: Any) -> Any:
 def correlate_kernel(x: Any, dz: Any, windows: Windows, start: Ints) -> Any:
     """dK (F, C, *kernel); None if a number is not finite."""
     columns, channels, count = windows.kernel[1], x.shape[1], dz.shape[1]
-    rows = _Rows(*x.shape[2:], windows, start)
+    rows = _Rows(x.shape[2], x.shape[3], windows, start)
     images, upstream = channels_last(x), channels_last(dz)
     sums: dict[int, Any] = {}
 

@@ -166,7 +166,7 @@ class _Chunk(NamedTuple):
     @property
     def rows(self) -> int:
         """Of pixels, in all six products."""
-        return PRODUCTS * self.block.tiles * (self.images.stop - self.images.start)
+        return PRODUCTS * self.block.tiles * len(range(self.images.start, self.images.stop))
 
 
 class _Filtering:
@@ -265,8 +265,8 @@ def _gradient(*shapes: Any) -> _Gradient:
 
 def forget() -> None:
     """Decide anew what is a case for it."""
-    _filtering.cache_clear()
-    _gradient.cache_clear()
+    for plans in (_filtering, _gradient):
+        plans.cache_clear()  # type: ignore[attr-defined]
 
 
 def _runs(images: int, inputs: int, outputs: int, before: int, numbers: int) -> Iterator[tuple[Block, slice, int]]:

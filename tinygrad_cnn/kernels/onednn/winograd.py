@@ -265,8 +265,9 @@ def _gradient(*shapes: Any) -> _Gradient:
 
 def forget() -> None:
     """Decide anew what is a case for it."""
+    plans: Any
     for plans in (_filtering, _gradient):
-        plans.cache_clear()  # type: ignore[attr-defined]
+        plans.cache_clear()
 
 
 def _runs(images: int, inputs: int, outputs: int, before: int, numbers: int) -> Iterator[tuple[Block, slice, int]]:

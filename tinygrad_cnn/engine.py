@@ -200,6 +200,13 @@ class Plan:
     shapes: tuple[int, ...]  # the operands whose shapes it keeps, behind the values
     options: tuple[str, ...]  # and behind these
     rules: tuple[tuple[int, Callable[..., Any], tuple[int, ...]], ...]  # operand, rule, where its arguments are kept
+    overwrites: bool  # whether its rule may write over the dz that it is given, where nobody else will read it
+
+
+def overwriting(rule: Callable[..., Any]) -> Callable[..., Any]:
+    """Mark a rule whose kernel writes its result over dz where that was offered to it (`kernels.memory.offer`)."""
+    rule.overwrites = True  # type: ignore[attr-defined]
+    return rule
 
 
 class Primitive:
@@ -339,7 +346,8 @@ class Primitive:
         keeps = tuple([value in named for value in values])
         keeps = _NEITHER if keeps == _NEITHER else keeps
         drops = tuple([i for i, keep in enumerate(keeps) if not keep])
-        return Plan(self, keeps, drops, tuple(shapes), tuple(options), rules)
+        overwrites = len(rules) == 1 and getattr(rules[0][1], "overwrites", False)
+        return Plan(self, keeps, drops, tuple(shapes), tuple(options), rules, overwrites)
 
 
 begin_call = _number

@@ -262,10 +262,11 @@ def _walk(
                     node.gradient = total
                 else:
                     node.gradient = _kept_gradient(total)
-                    gradient = found = earlier = None  # each of which may be the total
-                    if len(node.plan.rules) == 1 and watcher is None and is_unshared(total):  # type: ignore[union-attr]
-                        offer(total)
-                        is_offered = True
+                    if node.plan.overwrites and watcher is None:  # type: ignore[union-attr]
+                        gradient = found = earlier = None  # each of which may be the total
+                        if is_unshared(total):
+                            offer(total)
+                            is_offered = True
                 saved = node.saved
                 if saved is None:
                     raise RuntimeError(_freed_message(node))

@@ -17,7 +17,8 @@ the same weights and data; its results and gradients were compared with PyTorch'
 candidates in turn, one computes at a time, and times a block of calls. Figures are ratios of time to PyTorch eager in
 the same round, median (quartiles): below 1 is faster. `oneDNN`, `NumPy` and `definition` are this library with these
 kernels; `channels-last` is given images in that order of memory, `compiled` runs under `tg.compile`; JAX and tinygrad
-run jitted."""
+run jitted. Rates in GFLOP/s count the multiplications of the definition, of which this library's 3x3 kernels take about
+half."""
 
 
 def text(records: Records) -> str:

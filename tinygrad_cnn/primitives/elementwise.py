@@ -13,7 +13,7 @@ from typing import Any
 from numpy import ndarray
 
 from tinygrad_cnn.backend import is_object
-from tinygrad_cnn.engine import Variable, primitive
+from tinygrad_cnn.engine import Variable, overwriting, primitive
 from tinygrad_cnn.kernels import dispatch, elementary
 from tinygrad_cnn.kernels.blocks import LARGE
 from tinygrad_cnn.primitives.logic import isinf
@@ -226,6 +226,7 @@ def sign(x: Any) -> Any:
     return elementary.sign(x)
 
 
+@overwriting
 def _relu_x(dz: Any, z: Any) -> Any:
     """dz where z > 0, else 0: not dz times 0, which an infinite dz would make NaN."""
     if isinstance(dz, Variable):

@@ -203,10 +203,10 @@ class Plan:
     overwrites: bool  # whether its rule may write over the dz that it is given, where nobody else will read it
 
 
-def overwriting(rule: Callable[..., Any]) -> Callable[..., Any]:
-    """Mark a rule whose kernel writes its result over dz where that was offered to it (`kernels.memory.offer`)."""
-    rule.overwrites = True  # type: ignore[attr-defined]
-    return rule
+def overwriting(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Mark a forward function or a rule that writes over its first array where that was offered (`memory.offer`)."""
+    function.overwrites = True  # type: ignore[attr-defined]
+    return function
 
 
 class Primitive:

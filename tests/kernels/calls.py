@@ -1,16 +1,60 @@
 """The arguments that a case gives to each kernel, and the comparison of a fast kernel with its definition."""
 
+from types import SimpleNamespace
+
 import numpy as np
 
 from tests.operands import assert_close, assert_equal
 from tests.oracles import window_starts
 from tests.window_cases import Convolution
-from tinygrad_cnn.kernels import numpy_fast, reference
+from tinygrad_cnn.kernels import numpy_fast, reference, threads
 
 FAST = (
     "correlate", "full_correlate", "correlate_kernel", "conv_transpose",
     "max_pool", "scatter_winners", "avg_pool", "scatter_shares",
 )  # fmt: skip
+
+
+class Layer(Convolution):
+    """A case of a network's size: too large for naive sums, of which only the shape is needed."""
+
+    @property
+    def naive(self):
+        stride, pads, dilation, _ = self.explicit
+        each_axis = zip(self.x[2:], self.weight[2:], stride, pads, dilation, strict=True)
+        out = ((m + sum(pair) - d * (k - 1) - 1) // s + 1 for m, k, s, pair, d in each_axis)
+        return SimpleNamespace(z_shape=(self.x[0], self.weight[0], *out))
+
+
+def keep_results(monkeypatch, module, names=("correlate", "conv_transpose", "correlate_kernel")):
+    """A list that grows by what these functions of the module give, call by call."""
+    results = []
+
+    def keeping(kernel):
+        def kept(*arguments):
+            results.append(kernel(*arguments))
+            return results[-1]
+
+        return kept
+
+    for name in names:
+        monkeypatch.setattr(module, name, keeping(getattr(module, name)))
+    return results
+
+
+def assert_same_bits_on_any_threads(calls, kernels):
+    """What these calls (name, arguments) give does not depend on the number of threads."""
+    before = threads.get_num_threads()
+    try:
+        for name, arguments in calls:
+            results = []
+            for count in (1, 2, 3):
+                threads.set_num_threads(count)
+                results.append(getattr(kernels, name)(*arguments))
+            for result in results[1:]:
+                assert_equal(result, results[0])
+    finally:
+        threads.set_num_threads(before)
 
 
 def convolution_calls(case, make, dtype):

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from tests.kernels.calls import assert_fast_is_reference, convolution_calls
+from tests.kernels.calls import assert_fast_is_reference, assert_same_bits_on_any_threads, convolution_calls
 from tests.operands import assert_equal, integers, layouts
 from tests.window_cases import CONVOLUTIONS, TRANSPOSED_CONVOLUTIONS, by_name
-from tinygrad_cnn.kernels import memory, numpy_fast, threads
+from tinygrad_cnn.kernels import memory, numpy_fast
 from tinygrad_cnn.kernels.numpy_fast import shifted, small, winograd
 
 CASES = [case for case in CONVOLUTIONS + TRANSPOSED_CONVOLUTIONS if case.explicit[-1] == 1]
@@ -18,9 +18,6 @@ def wherever_possible(monkeypatch):
     monkeypatch.setattr(shifted, "FEW", 0)
     monkeypatch.setattr(small, "PRODUCTS", -1)
     monkeypatch.setattr(winograd, "suits", lambda *arguments: False)
-    before = threads.get_num_threads()
-    yield
-    threads.set_num_threads(before)
 
 
 @by_name(CASES)
@@ -50,17 +47,12 @@ def test_any_number_of_threads_gives_the_same_bits():
     rng = np.random.default_rng(0)
     x, weight, dz = (rng.standard_normal(s).astype(np.float32) for s in ((9, 8, 7, 6), (5, 8, 3, 3), (9, 5, 4, 3)))
     options = (2, 2), ((1, 1), (1, 1)), (1, 1), 1
-    for name, arguments in (
+    calls = (
         ("correlate", (x, weight, None, *options)),
         ("full_correlate", (dz, weight, (7, 6), *options)),
         ("correlate_kernel", (x, dz, (3, 3), *options)),
-    ):
-        results = []
-        for count in (1, 2, 3):
-            threads.set_num_threads(count)
-            results.append(getattr(numpy_fast, name)(*arguments))
-        for result in results[1:]:
-            assert_equal(result, results[0])
+    )
+    assert_same_bits_on_any_threads(calls, numpy_fast)
 
 
 def test_images_stay_channels_last():

@@ -5,8 +5,9 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from tests.kernels.calls import assert_same_bits_on_any_threads
 from tests.operands import assert_equal, layouts, normals
-from tinygrad_cnn.kernels import blas, numpy_fast, reference, threads
+from tinygrad_cnn.kernels import blas, numpy_fast, reference
 from tinygrad_cnn.kernels.numpy_fast import shifted, small, winograd
 
 pytestmark = pytest.mark.skipif(blas.routine("sgemm") is None, reason="NumPy brings another BLAS than OpenBLAS")
@@ -63,9 +64,7 @@ def taken(monkeypatch):
     monkeypatch.setattr(winograd, "PIXELS", 0)
     monkeypatch.setattr(shifted, "FEW", 0)
     monkeypatch.setattr(small, "PRODUCTS", -1)
-    before = threads.get_num_threads()
-    yield names
-    threads.set_num_threads(before)
+    return names
 
 
 def exact(name, arguments):
@@ -100,13 +99,7 @@ def test_parts_of_any_layout(layer, layout):
 
 def test_any_number_of_threads_gives_the_same_bits(monkeypatch):
     monkeypatch.setattr(winograd, "CHUNK_BYTES", 20000)
-    for name, arguments in Layer((8, 16, 17, 12), (16, 16, 3, 3)).calls():
-        results = []
-        for count in (1, 2, 3):
-            threads.set_num_threads(count)
-            results.append(getattr(numpy_fast, name)(*arguments))
-        for result in results[1:]:
-            assert_equal(result, results[0])
+    assert_same_bits_on_any_threads(Layer((8, 16, 17, 12), (16, 16, 3, 3)).calls(), numpy_fast)
 
 
 @pytest.mark.parametrize("number", [np.inf, -np.inf, np.nan, 3e38])

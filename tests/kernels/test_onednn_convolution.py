@@ -5,24 +5,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from tests.kernels.calls import assert_fast_is_reference, convolution_calls
+from tests.kernels.calls import Layer, assert_fast_is_reference, convolution_calls
 from tests.operands import assert_close, assert_equal, integers, layouts, normals
-from tests.window_cases import CONVOLUTIONS, TRANSPOSED_CONVOLUTIONS, Convolution, TransposedConvolution, by_name
+from tests.window_cases import CONVOLUTIONS, TRANSPOSED_CONVOLUTIONS, TransposedConvolution, by_name
 from tinygrad_cnn.kernels import memory, onednn, reference
 from tinygrad_cnn.kernels.onednn import direct, execution
 
 pytestmark = pytest.mark.skipif(onednn.unavailable() is not None, reason=f"no oneDNN: {onednn.unavailable()}")
-
-
-class Layer(Convolution):
-    """A case of a network's size: too large for naive sums, of which only the shape is needed."""
-
-    @property
-    def naive(self):
-        stride, pads, dilation, _ = self.explicit
-        each_axis = zip(self.x[2:], self.weight[2:], stride, pads, dilation, strict=True)
-        out = ((m + sum(pair) - d * (k - 1) - 1) // s + 1 for m, k, s, pair, d in each_axis)
-        return SimpleNamespace(z_shape=(self.x[0], self.weight[0], *out))
 
 
 class TransposedLayer(TransposedConvolution):

@@ -3,24 +3,13 @@
 import numpy as np
 import pytest
 
-from tests.kernels.calls import assert_fast_is_reference, convolution_calls
+from tests.kernels.calls import Layer, assert_fast_is_reference, convolution_calls, keep_results
 from tests.operands import assert_equal, integers, layouts
-from tests.window_cases import Convolution, by_name
+from tests.window_cases import by_name
 from tinygrad_cnn.kernels import memory, onednn, reference
 from tinygrad_cnn.kernels.onednn import convolution, library, neighbours
 
 pytestmark = pytest.mark.skipif(onednn.unavailable() is not None, reason=f"no oneDNN: {onednn.unavailable()}")
-
-
-class Layer(Convolution):
-    """A case of which only the shape is needed."""
-
-    @property
-    def naive(self):
-        stride, pads, dilation, _ = self.explicit
-        each_axis = zip(self.x[2:], self.weight[2:], stride, pads, dilation, strict=True)
-        out = ((m + sum(pair) - d * (k - 1) - 1) // s + 1 for m, k, s, pair, d in each_axis)
-        return type("Naive", (), {"z_shape": (self.x[0], self.weight[0], *out)})
 
 
 LAYERS = [
@@ -49,18 +38,8 @@ def wherever_possible(monkeypatch):
 
 @pytest.fixture
 def taken(monkeypatch):
-    results = []
-
-    def keeping(kernel):
-        def kept(*arguments):
-            results.append(kernel(*arguments))
-            return results[-1]
-
-        return kept
-
-    for name in ("correlate", "conv_transpose", "correlate_kernel"):
-        monkeypatch.setattr(neighbours, name, keeping(getattr(neighbours, name)))
-    return results
+    """What laying filters side by side gave in each call: None where it declined."""
+    return keep_results(monkeypatch, neighbours)
 
 
 def last(x):

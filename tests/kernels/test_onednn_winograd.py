@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tests.kernels.calls import keep_results
 from tests.operands import assert_close, assert_equal, layouts, normals
 from tests.window_cases import Convolution, by_name
 from tinygrad_cnn.kernels import memory, onednn, reference
@@ -57,18 +58,7 @@ def expected(name, arguments):
 @pytest.fixture
 def taken(monkeypatch):
     """What Winograd's way gave in each call: None where it declined."""
-    results = []
-
-    def keeping(kernel):
-        def kept(*arguments):
-            results.append(kernel(*arguments))
-            return results[-1]
-
-        return kept
-
-    for name in ("correlate", "conv_transpose", "correlate_kernel"):
-        monkeypatch.setattr(winograd, name, keeping(getattr(winograd, name)))
-    return results
+    return keep_results(monkeypatch, winograd)
 
 
 def check(taken, name, arguments, tolerance=3e-6):

@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_cnn.engine import Node, Primitive
+from tinygrad_cnn.engine import Node
 from tinygrad_cnn.kernels import memory
-from tinygrad_cnn.primitives.elementwise import relu
 
 LARGE_BYTES = 1 << 16
 """What is as large is let go of as soon as it is dead; smaller values live until the end of the program."""
@@ -24,10 +23,6 @@ SMALL_FRAME, CHUNK = 256, 2048
 """CPython (3.11 to 3.13) takes the variables of running functions from chunks for 2048 of them. A program that nearly
 fills one leaves so little that the calls in it ask the system for a chunk and give it back, each time: 8 microseconds
 a call. So one of more than a few variables gets enough of them for a chunk of its own, with room behind it."""
-
-_RELU: Primitive = relu.primitive  # type: ignore[attr-defined]
-_OVERWRITING = frozenset({_RELU.forward, _RELU.rules["x"]})
-"""What may write its result over its first argument, where that is dead then."""
 
 _NAME = re.compile(r"\bv\d+\b")
 _NONE = (type(None), type(Ellipsis))
@@ -144,7 +139,8 @@ class Program:
             indent = "  " if i < final else " "
             if i == final:
                 text += [" except Exception as error:", "  raise UndoneError from error"]
-            if line.function in _OVERWRITING and (first := _NAME.findall(line.text)[1]) in dying.get(i, ()):
+            overwrites = getattr(line.function, "overwrites", False)
+            if overwrites and (first := _NAME.findall(line.text)[1]) in dying.get(i, ()):
                 text.append(f"{indent}if {self.name(memory.is_unshared)}({first}): {self.name(memory.offer)}({first})")
                 text += [indent + line.text, f"{indent}{self.name(memory.offer)}(None)"]
             else:

@@ -31,6 +31,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_cnn.kernels.finite import has_finite_sum
+
 TAPS = 3
 OUTPUTS = 4  # of a tile
 PRODUCTS = TAPS + OUTPUTS - 1
@@ -66,6 +68,15 @@ EXACT_INVERSE = vandermonde(OUTPUTS).T  # S of a tile
 EXACT_DATA = _inverse(vandermonde(PRODUCTS)).T  # T of a tile
 
 FILTER = EXACT_FILTER.astype(np.float32)
+
+
+def looks_finite(z: Any, rows: int) -> bool:
+    """Whether no pixel of results (N, H, ..., F) came from a number that is not finite, by a look at a few of them.
+
+    From such a number of an image come all filters' outputs in all rows of a block, which are so many, and from one of
+    a kernel the filter's outputs wherever its column meets a pixel: the first rows have some.
+    """
+    return has_finite_sum(z[:, ::rows, ..., 0]) and has_finite_sum(z[0, 0])
 
 
 class Block(NamedTuple):

@@ -236,6 +236,7 @@ def _relu_x(dz: Any, z: Any) -> Any:
 
 
 @primitive(x=_relu_x)
+@overwriting
 def relu(x: Any) -> Any:
     """z = max(x, 0).
 

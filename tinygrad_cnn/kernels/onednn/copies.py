@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_cnn.kernels import memory
 from tinygrad_cnn.kernels.onednn.descriptors import RESULT, SOURCE, Ints, strided
 from tinygrad_cnn.kernels.onednn.execution import Kernel, cached, reorder
 
@@ -16,6 +17,17 @@ def copy(x: Any, z: Any) -> Any:
     if run is None:
         return NotImplemented
     run(x, z)
+    return z
+
+
+def channels_last(x: Any) -> Any:
+    """Images (N, C, ...) without gaps in channels-last memory: x itself, or a copy."""
+    axes = memory.channels_last(x.ndim)
+    if x.transpose(axes).flags.c_contiguous:
+        return x
+    z = memory.empty(x.shape, x.dtype, axes)
+    if copy(x, z) is NotImplemented:
+        np.copyto(z, x)
     return z
 
 

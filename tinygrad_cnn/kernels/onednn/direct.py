@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_cnn.kernels import memory
+from tinygrad_cnn.kernels.onednn.copies import channels_last
 from tinygrad_cnn.kernels.onednn.descriptors import (
     BIAS,
     DIRECT,
@@ -82,12 +83,6 @@ def correlate(x: Any, weight: Any, bias: Any, stride: Ints, padding: Pairs, dila
     return z
 
 
-def full_correlate(dz: Any, rotated: Any, size: Ints, stride: Ints, padding: Pairs, dilation: Ints, groups: int) -> Any:
-    """dX by the library's backward primitive, which turns the kernel itself: it is given the kernel turned back."""
-    weight = rotated[(..., *(slice(None, None, -1),) * len(size))]
-    return conv_transpose(dz, weight, None, size, stride, padding, dilation, groups)
-
-
 def conv_transpose(
     x: Any, weight: Any, bias: Any, size: Ints, stride: Ints, padding: Pairs, dilation: Ints, groups: int
 ) -> Any:
@@ -136,9 +131,7 @@ def _copied(operation: Any, *arguments: Any) -> Any:
 def _as_described(x: Any) -> Any:
     if x.ndim < 3 or x.size == 0 or is_described(x.shape, x.strides, x.itemsize):
         return as_described(x)
-    copy = memory.empty(x.shape, x.dtype, memory.channels_last(x.ndim))
-    np.copyto(copy, x)
-    return copy
+    return channels_last(x)
 
 
 class Convolution:

@@ -5,21 +5,21 @@ How to add an operation
 Write a builder that makes the kernel from what the primitive depends on, and decorate it:
 
     @cached
-    def _relu(shape: Ints, strides: Ints) -> Kernel:
-        x = strided(shape, strides)
-        primitive = described("eltwise_forward", TRAINING, RELU, x, x, 0.0, 0.0, attributes())
-        return Kernel(primitive, (SOURCE, x), (RESULT, x))
+    def _product_with_ones(rows: int, columns: int) -> Kernel:
+        ones, matrix, total = ordered((1, rows)), ordered((rows, columns)), ordered((1, columns))
+        primitive = described("matmul", ones, matrix, None, total, attributes())
+        return Kernel(primitive, (SOURCE, ones), (WEIGHTS, matrix), (RESULT, total, True))
 
 `described` makes the primitive's descriptor; the function's arguments are declared in `library.py`. `Kernel` takes
 that, and for each array of a call which argument it is and how it lies in memory. Where the primitive wants another
 layout than the array's (descriptors made by `anyhow` leave it the choice), the kernel reorders before or after it; a
 third entry, True, marks a result, which is reordered after. Then
 
-    kernel = _relu(x.shape, x.strides)
+    kernel = _product_with_ones(*x.shape)
     if kernel is None:
         return NotImplemented
-    z = memory.empty_like(x)
-    kernel(x, z)
+    z = memory.empty(x.shape[1:], x.dtype)
+    kernel(ones, x, z)
 
 The builder's arguments must be hashable and say all that matters: shapes, strides, options. It is called once for
 them, for the number of threads and the precision at the time, and the last `CACHED` kernels of each builder are kept.

@@ -18,6 +18,7 @@ import numpy as np
 from tinygrad_cnn.kernels import memory
 from tinygrad_cnn.kernels.finite import has_finite_sum
 from tinygrad_cnn.kernels.onednn import library
+from tinygrad_cnn.kernels.onednn.copies import channels_last
 from tinygrad_cnn.kernels.onednn.descriptors import (
     BIAS,
     DIRECT,
@@ -37,7 +38,7 @@ from tinygrad_cnn.kernels.onednn.direct import Convolution
 from tinygrad_cnn.kernels.onednn.execution import Kernel, cached, described, number_of_products, reorder, wanted
 from tinygrad_cnn.kernels.onednn.library import UnsupportedError
 from tinygrad_cnn.kernels.reference import Pairs
-from tinygrad_cnn.kernels.winograd import FILTER, PRODUCTS, TAPS, Block, blocks
+from tinygrad_cnn.kernels.winograd import FILTER, PRODUCTS, TAPS, Block, blocks, looks_finite
 
 PAIRS = 2048
 """Pairs of a channel and a filter: with fewer, T and S take longer than they save."""
@@ -78,8 +79,8 @@ def _filtered(
     axes = memory.channels_last(len(x))
     result = memory.empty(x if is_transposed else z, _FLOAT32, axes)
     pixels = result.transpose(axes)
-    plan(channels_last(given), weight, bias, pixels)
-    return result if _is_finite(pixels, plan.height) else None
+    plan(channels_last(given).transpose(axes), weight, bias, pixels)
+    return result if looks_finite(pixels, plan.height) else None
 
 
 def correlate_kernel(x: Any, dz: Any, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints) -> Any:
@@ -87,37 +88,9 @@ def correlate_kernel(x: Any, dz: Any, kernel: Ints, stride: Ints, padding: Pairs
     plan = _gradient(x.shape, (dz.shape[1], x.shape[1], *kernel), dz.shape, stride, padding, dilation)
     if plan is None:
         return None
-    dk = plan(channels_last(x), channels_last(dz))
-    return dk if has_finite_sum(dk) else None
-
-
-def channels_last(x: Any) -> Any:
-    """x (N, C, ...), or a copy of it, as (N, ..., C) without gaps."""
     axes = memory.channels_last(x.ndim)
-    if not x.transpose(axes).flags.c_contiguous:
-        copy = memory.empty(x.shape, x.dtype, axes)
-        kernel = _turning(x.shape, x.strides)
-        if kernel is None:
-            np.copyto(copy, x)
-        else:
-            kernel(x, copy)
-        x = copy
-    return x.transpose(axes)
-
-
-@cached
-def _turning(shape: Ints, strides: Ints) -> Kernel:
-    given, turned = strided(shape, strides), ordered(shape, memory.channels_last(len(shape)))
-    return Kernel(reorder(given, turned), (SOURCE, given), (RESULT, turned))
-
-
-def _is_finite(z: Any, rows: int) -> bool:
-    """Whether no pixel (N, H, ..., F) was made from a number that is not finite, by a look at a few of them.
-
-    From such a number of an image come all filters' outputs in all rows of a block, which are so many, and from one of
-    a kernel the filter's outputs wherever its column meets a pixel: the first rows have some.
-    """
-    return has_finite_sum(z[:, ::rows, ..., 0]) and has_finite_sum(z[0, 0])
+    dk = plan(channels_last(x).transpose(axes), channels_last(dz).transpose(axes))
+    return dk if has_finite_sum(dk) else None
 
 
 class _Shapes(NamedTuple):

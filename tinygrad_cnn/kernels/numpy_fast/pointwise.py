@@ -8,7 +8,7 @@ import numpy as np
 
 from tinygrad_cnn.kernels import memory
 from tinygrad_cnn.kernels.numpy_fast.layout import batch_last
-from tinygrad_cnn.kernels.numpy_fast.lowering import SUMS, cut, share, shares_of
+from tinygrad_cnn.kernels.numpy_fast.lowering import SUMS, cut, share, shares_of, sum_of_parts
 from tinygrad_cnn.kernels.reference import Ints, Pairs
 
 PIXELS = 4096
@@ -53,7 +53,7 @@ def correlate_kernel(x: Any, dz: Any) -> Any:
         sums[some.start] = total
 
     share(multiply, cut(len(todo), -(-len(todo) // SUMS)))
-    return sum(sums[start] for start in sorted(sums))
+    return sum_of_parts(sums)
 
 
 def _batch_last(ndim: int) -> Ints:

@@ -16,7 +16,7 @@ import numpy as np
 from tinygrad_cnn.kernels import memory
 from tinygrad_cnn.kernels.blas import multiply_into
 from tinygrad_cnn.kernels.numpy_fast.layout import channels_last, pixels_first, pixels_last
-from tinygrad_cnn.kernels.numpy_fast.lowering import Windows, cut, share
+from tinygrad_cnn.kernels.numpy_fast.lowering import Windows, cut, share, sum_of_parts
 from tinygrad_cnn.kernels.numpy_fast.reach import reached
 from tinygrad_cnn.kernels.reference import Ints
 
@@ -58,7 +58,8 @@ def correlate_kernel(x: Any, dz: Any, windows: Windows, start: Ints) -> Any:
     sums: dict[int, Any] = {}
 
     def correlate_parts(some: slice) -> None:
-        total = np.zeros((*windows.kernel, dz.shape[1], x.shape[1]), x.dtype)
+        total = memory.empty((*windows.kernel, dz.shape[1], x.shape[1]), x.dtype)
+        total.fill(0)
         for part in todo[some]:
             rows = upstream[part].reshape(-1, dz.shape[1]).T
             for index in np.ndindex(*windows.kernel):
@@ -69,7 +70,7 @@ def correlate_kernel(x: Any, dz: Any, windows: Windows, start: Ints) -> Any:
     # Which parts are summed together does not depend on the number of threads, so that the rounding doesn't either.
     size = prod(windows.kernel) * dz.shape[1] * x.shape[1] * x.itemsize
     share(correlate_parts, cut(len(todo), -(-len(todo) // min(max(SUMS_BYTES // size, 2), 8))))
-    return pixels_last(sum(sums[first] for first in sorted(sums)))
+    return pixels_last(sum_of_parts(sums))
 
 
 def conv_transpose(x: Any, weight: Any, bias: Any, size: Ints, windows: Windows, start: Ints) -> Any:

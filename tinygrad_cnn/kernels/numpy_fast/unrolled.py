@@ -18,7 +18,7 @@ from numpy.lib.stride_tricks import as_strided
 from tinygrad_cnn.kernels import memory
 from tinygrad_cnn.kernels.blas import multiply_into
 from tinygrad_cnn.kernels.numpy_fast.layout import channels_last, transpose
-from tinygrad_cnn.kernels.numpy_fast.lowering import SUMS, Windows, cut, multiply, share
+from tinygrad_cnn.kernels.numpy_fast.lowering import SUMS, Windows, cut, multiply, share, sum_of_parts
 from tinygrad_cnn.kernels.numpy_fast.reach import reached
 from tinygrad_cnn.kernels.numpy_fast.shifted import FEW
 from tinygrad_cnn.kernels.reference import Ints
@@ -67,7 +67,8 @@ def correlate_kernel(x: Any, dz: Any, windows: Windows, start: Ints) -> Any:
     sums: dict[int, Any] = {}
 
     def correlate_parts(some: slice) -> None:
-        total = np.zeros((prod(shape[1:]), shape[0]), x.dtype)
+        total = memory.empty((prod(shape[1:]), shape[0]), x.dtype)
+        total.fill(0)
         for part in todo[some]:
             rows = upstream[part].reshape(-1, shape[0])
             multiply_into(total, _columns(images, windows, part), rows, add=True)
@@ -76,7 +77,7 @@ def correlate_kernel(x: Any, dz: Any, windows: Windows, start: Ints) -> Any:
     todo = _parts(x, windows)
     # Which parts are summed together does not depend on the number of threads, so that the rounding doesn't either.
     share(correlate_parts, cut(len(todo), -(-len(todo) // SUMS)))
-    return np.ascontiguousarray(sum(sums[first] for first in sorted(sums)).T).reshape(shape)
+    return np.ascontiguousarray(sum_of_parts(sums).T).reshape(shape)
 
 
 def _parts(x: Any, windows: Windows) -> list[tuple[slice, slice]]:

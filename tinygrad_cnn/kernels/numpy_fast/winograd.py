@@ -20,7 +20,7 @@ from tinygrad_cnn.kernels import blas, memory
 from tinygrad_cnn.kernels.blas import multiply_into
 from tinygrad_cnn.kernels.finite import has_finite_sum
 from tinygrad_cnn.kernels.numpy_fast.layout import channels_last, pixels_first, pixels_last
-from tinygrad_cnn.kernels.numpy_fast.lowering import Windows, cut, share
+from tinygrad_cnn.kernels.numpy_fast.lowering import Windows, cut, share, sum_of_parts
 from tinygrad_cnn.kernels.reference import Ints
 from tinygrad_cnn.kernels.winograd import FILTER, OUTPUTS, PRODUCTS, TAPS, Block, blocks, looks_finite
 
@@ -150,7 +150,8 @@ def correlate_kernel(x: Any, dz: Any, windows: Windows, start: Ints) -> Any:
     sums: dict[int, Any] = {}
 
     def correlate_parts(some: slice) -> None:
-        total = np.zeros((PRODUCTS, columns, count, channels), _FLOAT32)
+        total = memory.empty((PRODUCTS, columns, count, channels), _FLOAT32)
+        total.fill(0)
         for block, n in todo[some]:
             data = rows.spread("data", block.data, images[n, block.inputs], rows.before, rows.after)
             other = rows.spread("products", block.inverse.T, upstream[n, block.outputs])
@@ -166,6 +167,5 @@ def correlate_kernel(x: Any, dz: Any, windows: Windows, start: Ints) -> Any:
     several = min(max(SUMS_BYTES // (_FLOAT32.itemsize * PRODUCTS * columns * channels * count), 2), 8)
     share(correlate_parts, cut(len(todo), -(-len(todo) // several)))
     with blas.one_thread(), np.errstate(over="ignore", invalid="ignore"):
-        total = sum(sums[start] for start in sorted(sums))
-        dk = (FILTER.T @ total.reshape(PRODUCTS, -1)).reshape(TAPS, columns, count, channels)
+        dk = (FILTER.T @ sum_of_parts(sums).reshape(PRODUCTS, -1)).reshape(TAPS, columns, count, channels)
     return pixels_last(dk) if has_finite_sum(dk) else None

@@ -86,3 +86,14 @@ def test_gaps_are_left_to_the_definition():
     for name in ("Fortran", "every second", "backwards"):
         view = layouts(normals((3, 4), 1))[name]
         assert numpy_fast.cross_entropy_of_labels(view, np.zeros(3, int)) is NotImplemented
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (1, 1), (1, 32), (40, 2), (5, 32), (5, 33)])
+@pytest.mark.parametrize("value", [1.0, np.nan, np.inf, -np.inf])
+def test_rows_are_shifted_by_their_maxima(shape, value):
+    x = normals(shape, 1)
+    x[: shape[0] // 2, -1] = value
+    for view in layouts(x).values():
+        with np.errstate(invalid="ignore"):
+            expected = [[element - max(row, key=lambda e: (np.isnan(e), e)) for element in row] for row in view]
+            np.testing.assert_array_equal(softmax.shifted(view, 1), np.reshape(expected, shape))

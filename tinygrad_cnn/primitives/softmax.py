@@ -339,7 +339,8 @@ def _check_probabilities(operation: str, target: Any) -> None:
 
 def are_within(labels: Any, classes: int) -> bool:
     """Whether all labels are 0 to classes - 1."""
-    if labels.size <= 8 and isinstance(labels, np.ndarray):  # so few are compared sooner than a reduction begins
-        values = labels.tolist() if labels.ndim == 1 else labels.ravel().tolist()
-        return not values or (min(values) >= 0 and max(values) < classes)
+    if not labels.size:
+        return True
+    if isinstance(labels, np.ndarray):  # to ask for the places takes a quarter of the time
+        return labels.item(labels.argmin()) >= 0 and labels.item(labels.argmax()) < classes  # type: ignore[no-any-return]
     return bool(labels.min() >= 0 and labels.max() < classes)

@@ -77,6 +77,7 @@ _ARGUMENTS: dict[str, tuple[Any, ...]] = {
     "primitive_attr_destroy": (_P,),
     "primitive_attr_set_scratchpad_mode": (_P, _I),
     "primitive_attr_set_post_ops": (_P, _P),
+    "primitive_attr_set_scales_mask": (_P, _I, _I),
     "post_ops_create": (_MADE,),
     "post_ops_destroy": (_P,),
     "post_ops_append_eltwise": (_P, _I, _F, _F),

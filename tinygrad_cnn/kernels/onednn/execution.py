@@ -165,6 +165,11 @@ def implementation(descriptor: Handle) -> str:
     return (name.value or b"").decode()
 
 
+def failed(status: int) -> RuntimeError:
+    """The error for a primitive that says it could not run."""
+    return RuntimeError(f"oneDNN could not run a primitive (status {status})")
+
+
 class _Space:
     """Memory objects for the arrays of one call at a time, and the argument lists that refer to them."""
 
@@ -298,7 +303,7 @@ class Kernel:
             for primitive, count, arguments in space.steps:
                 status = self._execute(primitive, self._stream, count, arguments)
                 if status:
-                    raise RuntimeError(f"oneDNN could not run a primitive (status {status})")
+                    raise failed(status)
         finally:
             if self.threads:
                 self._limit(self.threads)

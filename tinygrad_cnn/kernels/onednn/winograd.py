@@ -9,7 +9,6 @@ multiplied with G.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from math import prod
 from typing import Any, NamedTuple
 
@@ -26,6 +25,7 @@ from tinygrad_cnn.kernels.onednn.descriptors import (
     RESULT,
     RESULT_GRADIENT,
     SOURCE,
+    SOURCE_1,
     SOURCE_GRADIENT,
     WEIGHTS,
     WEIGHTS_GRADIENT,
@@ -35,24 +35,30 @@ from tinygrad_cnn.kernels.onednn.descriptors import (
     strided,
 )
 from tinygrad_cnn.kernels.onednn.direct import Convolution
+from tinygrad_cnn.kernels.onednn.elementwise import ADD
 from tinygrad_cnn.kernels.onednn.execution import Kernel, cached, described, number_of_products, reorder, wanted
 from tinygrad_cnn.kernels.onednn.library import UnsupportedError
+from tinygrad_cnn.kernels.onednn.sequences import Sequence
 from tinygrad_cnn.kernels.reference import Pairs
 from tinygrad_cnn.kernels.winograd import FILTER, PRODUCTS, TAPS, Block, blocks, looks_finite
 
-PAIRS = 2048
+PAIRS = 1024
 """Pairs of a channel and a filter: with fewer, T and S take longer than they save."""
 
-PIXELS = 2048
+PIXELS = 1024
 """With fewer in all images, what is done with the kernels takes longer than what is saved."""
 
-CHUNK_BYTES = 4 << 20
+TRIPLES = 1 << 23
+"""Triples of a channel, a filter and a pixel: with fewer, it takes longer to call more primitives."""
+
+CHUNK_BYTES = 8 << 20
 """About so many bytes lie between T and S at a time."""
 
 HEIGHT, TILES = 2, 16
 """Blocks are so many tiles high, or higher where all images together have fewer than `TILES` in a block."""
 
 _FLOAT32 = np.dtype(np.float32)
+_SIZE = _FLOAT32.itemsize
 
 
 def correlate(x: Any, weight: Any, bias: Any, out: Ints, stride: Ints, padding: Pairs, dilation: Ints) -> Any:
@@ -79,7 +85,8 @@ def _filtered(
     axes = memory.channels_last(len(x))
     result = memory.empty(x if is_transposed else z, _FLOAT32, axes)
     pixels = result.transpose(axes)
-    plan(channels_last(given).transpose(axes), weight, bias, pixels)
+    biases = () if bias is None else (np.tile(bias, prod(pixels.shape[2:-1])),)
+    plan.steps(channels_last(given), weight, result, *biases)
     return result if looks_finite(pixels, plan.height) else None
 
 
@@ -88,8 +95,8 @@ def correlate_kernel(x: Any, dz: Any, kernel: Ints, stride: Ints, padding: Pairs
     plan = _gradient(x.shape, (dz.shape[1], x.shape[1], *kernel), dz.shape, stride, padding, dilation)
     if plan is None:
         return None
-    axes = memory.channels_last(x.ndim)
-    dk = plan(channels_last(x).transpose(axes), channels_last(dz).transpose(axes))
+    dk = memory.empty((dz.shape[1], x.shape[1], *kernel), _FLOAT32)
+    plan.steps(channels_last(x), channels_last(dz), dk)
     return dk if has_finite_sum(dk) else None
 
 
@@ -107,7 +114,8 @@ class _Shapes(NamedTuple):
         """Raise UnsupportedError where this is no way to convolve, or not a faster one."""
         if len(self.x) < 4 or (self.weight[2], self.stride[0], self.dilation[0]) != (TAPS, 1, 1):
             raise UnsupportedError("no filters of three neighbouring rows")
-        if min(self.z) < 1 or prod(self.weight[:2]) < PAIRS or prod(self.z) < PIXELS * self.z[1]:
+        pairs, pixels = prod(self.weight[:2]), self.z[0] * prod(self.z[2:])
+        if min(self.z) < 1 or pairs < PAIRS or pixels < PIXELS or pairs * pixels < TRIPLES:
             raise UnsupportedError("few channels, or few pixels")
         before = self.padding[0][0]
         if not (0 <= before < TAPS and 0 <= self.z[2] + TAPS - 1 - self.x[2] - before < TAPS):
@@ -127,34 +135,52 @@ class _Shapes(NamedTuple):
         return Convolution(x, weight, z, self.stride, ((0, 0), *self.padding[1:]), self.dilation, 1)
 
 
-class _Chunk(NamedTuple):
-    """A block of rows of some images, and the primitives for it."""
+class _Run(NamedTuple):
+    """A block of rows, of some images that are done together."""
 
     block: Block
-    images: slice
-    spread: Kernel  # T X
-    product: Kernel  # one of the six
-    other: Kernel  # S M; for the gradient of the kernels S^T dZ
+    first: int
+    images: int
 
     @property
     def rows(self) -> int:
-        """Of pixels, in all six products."""
-        return PRODUCTS * self.block.tiles * len(range(self.images.start, self.images.stop))
+        """Of pixels in each product."""
+        return self.images * self.block.tiles
+
+    def start(self, row: int, height: int, numbers: int) -> int:
+        """The byte in images of this height where a row of the first one begins; so many numbers are in a row."""
+        return _SIZE * numbers * (self.first * height + row)
+
+
+def _runs(images: int, inputs: int, outputs: int, before: int, numbers: int) -> list[_Run]:
+    """All that is to be done; so many numbers are in rows of pixels on both sides of the products."""
+    runs = []
+    for block in blocks(inputs, outputs, before, max(HEIGHT, -(-TILES // images))):
+        most = max(CHUNK_BYTES // (_SIZE * PRODUCTS * block.tiles * numbers), 1)
+        together = -(-images // -(-images // most))
+        runs += [_Run(block, first, min(together, images - first)) for first in range(0, images, together)]
+    return runs
 
 
 class _Filtering:
-    """Z from X, or transposed X from Z; and the bias."""
+    """Z from X, or transposed X from Z; and the bias.
+
+    Attributes:
+        steps: called with (N, ..., C), K, the result (N, ..., F), and a row of pixels of biases, if any.
+        height: the rows of each block but the last.
+    """
 
     def __init__(self, shapes: _Shapes, strides: Ints, is_transposed: bool, has_bias: bool) -> None:
         shapes.check()
         (images, _, x, *_), (_, _, z, *_), before = shapes.x, shapes.z, shapes.padding[0][0]
-        self.numbers = shapes.numbers
+        numbers = shapes.numbers
         if is_transposed:
-            x, z, before, self.numbers = z, x, TAPS - 1 - before, self.numbers[::-1]
-        self.chunks: list[_Chunk] = []
-        layout = None  # of the kernels: what the first chunk wants, and others as a rule too
-        for block, some, count in _runs(images, x, z, before, sum(self.numbers)):
-            row = shapes.of_rows(count * block.tiles)
+            x, z, before, numbers = z, x, TAPS - 1 - before, numbers[::-1]
+        runs = _runs(images, x, z, before, sum(numbers))
+        self.height = runs[0].block.outputs.stop
+        layout, product = None, {}
+        for rows in dict.fromkeys(run.rows for run in runs):
+            row = shapes.of_rows(rows)
             descriptor = row.forward(row.x, row.z)
             ends = (SOURCE, row.x), (RESULT, row.z, True)
             if is_transposed:
@@ -163,66 +189,73 @@ class _Filtering:
                     attributes(),
                 )  # fmt: skip
                 ends = (RESULT_GRADIENT, row.z), (SOURCE_GRADIENT, row.x, True)
-            if layout is None:
-                layout = wanted(descriptor, WEIGHTS)
-                self.filters = _Filters(shapes.weight, strides, layout, descriptor, is_transposed)
-            product = Kernel(descriptor, ends[0], (WEIGHTS, layout), ends[1])
-            spread = _spread(block.data.shape, count, x, self.numbers[0])
-            gather = _gather(block.inverse.shape, count, z, self.numbers[1], has_bias)
-            self.chunks.append(_Chunk(block, some, spread, product, gather))
-
-    @property
-    def height(self) -> int:
-        """The rows of each block but the last."""
-        rows: int = self.chunks[0].block.outputs.stop
-        return rows
-
-    def __call__(self, given: Any, weight: Any, bias: Any, result: Any) -> None:
-        """Fill `result` (N, ..., F) from `given` (N, ..., C)."""
-        filters = self.filters.products(weight)
-        biases = () if bias is None else (np.tile(bias, self.numbers[1] // len(bias)),)
-        for chunk, (data, products) in _with_room(self.chunks, self.numbers):
-            chunk.spread(chunk.block.data, given[chunk.images, chunk.block.inputs], data)
-            for x, u, z in zip(data, filters, products, strict=True):
-                chunk.product(x, u, z)
-            chunk.other(chunk.block.inverse, products, *biases, result[chunk.images, chunk.block.outputs])
+            layout = layout or wanted(descriptor, WEIGHTS)  # what the first wants, and the others as a rule too
+            product[rows] = Kernel(descriptor, ends[0], (WEIGHTS, layout), ends[1])
+        filters = _Filters(shapes.weight, strides, layout)
+        given, weight, result, bias = range(4)
+        data, products, taps, kernels = range(4)
+        sides = [_SIZE * PRODUCTS * max(product) * n for n in numbers]
+        self.steps = steps = Sequence(3 + has_bias, *sides, TAPS * filters.size, PRODUCTS * filters.size)
+        for place, tap in enumerate(range(TAPS)[:: -1 if is_transposed else 1]):
+            steps.add(filters.turn, (weight, tap * strides[2]), steps.room(taps, place * filters.size))
+        steps.add(filters.sums, steps.keep(FILTER), steps.room(taps), steps.room(kernels))
+        for run in runs:
+            block, sizes = run.block, [_SIZE * run.rows * n for n in numbers]
+            start, end = run.start(block.inputs.start, x, numbers[0]), run.start(block.outputs.start, z, numbers[1])
+            spread = _spread(block.data.shape, run.images, x, numbers[0])
+            steps.add(spread, steps.keep(block.data), (given, start), steps.room(data))
+            for q in range(PRODUCTS):
+                places = zip((data, kernels, products), (sizes[0], filters.size, sizes[1]), strict=True)
+                steps.add(product[run.rows], *(steps.room(place, q * size) for place, size in places))
+            gather = _gather(block.inverse.shape, run.images, z, numbers[1], has_bias)
+            biases = [(bias, 0)] * has_bias
+            steps.add(gather, steps.keep(block.inverse), steps.room(products), *biases, (result, end))
 
 
 class _Gradient:
-    """dK from X and dZ."""
+    """dK from X and dZ.
+
+    Attributes:
+        steps: called with (N, ..., C), (N, ..., F) and dK.
+    """
 
     def __init__(self, shapes: _Shapes) -> None:
         shapes.check()
-        self.shape, self.numbers = shapes.weight, shapes.numbers
-        self.chunks: list[_Chunk] = []
-        layout = None
-        (images, _, x, *_), (_, _, z, *_), before = shapes.x, shapes.z, shapes.padding[0][0]
-        for block, some, count in _runs(images, x, z, before, sum(self.numbers)):
-            row = shapes.of_rows(count * block.tiles)
+        (images, _, x, *_), (_, _, z, *_), before, numbers = shapes.x, shapes.z, shapes.padding[0][0], shapes.numbers
+        runs = _runs(images, x, z, before, sum(numbers))
+        layout, product = None, {}
+        for rows in dict.fromkeys(run.rows for run in runs):
+            row = shapes.of_rows(rows)
             descriptor = described(
                 "convolution_backward_weights", DIRECT, row.x, row.kernel, None, row.z, *row.options,
                 row.forward(row.x, row.z), attributes(),
             )  # fmt: skip
-            if layout is None:
-                layout = wanted(descriptor, WEIGHTS_GRADIENT)
-                self.filters = _Filters(shapes.weight, _c_strides(shapes.weight), layout, descriptor, is_gradient=True)
-            product = Kernel(descriptor, (SOURCE, row.x), (RESULT_GRADIENT, row.z), (WEIGHTS_GRADIENT, layout, True))
-            spread = _spread(block.data.shape, count, x, self.numbers[0])
-            other = _spread(block.inverse.shape[::-1], count, z, self.numbers[1], is_transposed=True)
-            self.chunks.append(_Chunk(block, some, spread, product, other))
-
-    def __call__(self, x: Any, dz: Any) -> Any:
-        """dK from (N, ..., C) and (N, ..., F)."""
-        total, more = (memory.empty((PRODUCTS, self.filters.size), _FLOAT32) for _ in range(2))
-        for chunk, (data, upstream) in _with_room(self.chunks, self.numbers):
-            is_first = chunk is self.chunks[0]
-            chunk.spread(chunk.block.data, x[chunk.images, chunk.block.inputs], data)
-            chunk.other(chunk.block.inverse, dz[chunk.images, chunk.block.outputs], upstream)
-            for left, right, place in zip(data, upstream, total if is_first else more, strict=True):
-                chunk.product(left, right, place)
-            if not is_first:
-                total += more
-        return self.filters.gradient(total, memory.empty(self.shape, _FLOAT32))
+            layout = layout or wanted(descriptor, WEIGHTS_GRADIENT)
+            ends = (SOURCE, row.x), (RESULT_GRADIENT, row.z), (WEIGHTS_GRADIENT, layout, True)
+            product[rows] = Kernel(descriptor, *ends)
+        strides = _c_strides(shapes.weight)
+        filters = _Filters(shapes.weight, strides, layout, is_gradient=True)
+        add = _addition(PRODUCTS * filters.size // _SIZE)
+        given, upstream, result = range(3)
+        data, other, taps, total, more = range(5)
+        sides = [_SIZE * PRODUCTS * max(product) * n for n in numbers]
+        self.steps = steps = Sequence(3, *sides, *(n * filters.size for n in (TAPS, PRODUCTS, PRODUCTS)))
+        for run in runs:
+            block, sizes = run.block, [_SIZE * run.rows * n for n in numbers]
+            start, end = run.start(block.inputs.start, x, numbers[0]), run.start(block.outputs.start, z, numbers[1])
+            spread = _spread(block.data.shape, run.images, x, numbers[0])
+            steps.add(spread, steps.keep(block.data), (given, start), steps.room(data))
+            spread = _spread(block.inverse.shape[::-1], run.images, z, numbers[1], is_transposed=True)
+            steps.add(spread, steps.keep(block.inverse), (upstream, end), steps.room(other))
+            sums = total if run is runs[0] else more
+            for q in range(PRODUCTS):
+                places = zip((data, other, sums), (*sizes, filters.size), strict=True)
+                steps.add(product[run.rows], *(steps.room(place, q * size) for place, size in places))
+            if sums is more:
+                steps.add(add, steps.room(total), steps.room(more), steps.room(total))
+        steps.add(filters.sums, steps.keep(FILTER), steps.room(total), steps.room(taps))
+        for tap in range(TAPS):
+            steps.add(filters.turn, steps.room(taps, tap * filters.size), (result, tap * strides[2]))
 
 
 @cached
@@ -243,63 +276,30 @@ def forget() -> None:
         plans.cache_clear()
 
 
-def _runs(images: int, inputs: int, outputs: int, before: int, numbers: int) -> Iterator[tuple[Block, slice, int]]:
-    """Blocks of rows, with images that are done together, their number too; so many numbers are in a row of pixels."""
-    for block in blocks(inputs, outputs, before, max(HEIGHT, -(-TILES // images))):
-        most = max(CHUNK_BYTES // (_FLOAT32.itemsize * PRODUCTS * block.tiles * numbers), 1)
-        together = -(-images // -(-images // most))
-        for first in range(0, images, together):
-            last = min(first + together, images)
-            yield block, slice(first, last), last - first
-
-
-def _with_room(chunks: list[_Chunk], numbers: Ints) -> Iterator[tuple[_Chunk, list[Any]]]:
-    """Each chunk, with room for the rows of its six products on both sides: the same for all of them."""
-    room = [memory.empty((max(chunk.rows for chunk in chunks) * count,), _FLOAT32) for count in numbers]
-    for chunk in chunks:
-        yield chunk, [side[: chunk.rows * n].reshape(PRODUCTS, -1) for side, n in zip(room, numbers, strict=True)]
-
-
 class _Filters:
-    """The six kernels G K, each (F, C, 1, ...) in the layout that a convolution wants, or what leads back from them.
+    """From rows of K (F, C, 3, ...) to the six kernels G K, each in the layout that a convolution wants, or back.
 
     Args:
-        weight: the shape of K (F, C, 3, ...).
+        weight: the shape of K.
         strides: its strides.
         layout: the descriptor of one of the six.
-        owner: what that lives as long as.
-        is_rotated: the rows of K are taken from the last to the first.
         is_gradient: dK = G^T dU is wanted.
+
+    Attributes:
+        turn: a kernel, which brings a row of K into the layout, or out of it.
+        sums: a kernel, called with G, the three rows or the six kernels, and the others.
+        size: the bytes of one of the six.
     """
 
-    def __init__(
-        self, weight: Ints, strides: Ints, layout: Any, owner: Any, is_rotated: bool = False, is_gradient: bool = False
-    ) -> None:
-        self.owner = owner
-        self.size = library.load().quick.memory_desc_get_size(layout) // _FLOAT32.itemsize
-        self.rows = tuple(range(TAPS))[:: -1 if is_rotated else 1]
+    def __init__(self, weight: Ints, strides: Ints, layout: Any, is_gradient: bool = False) -> None:
+        self.size = library.load().quick.memory_desc_get_size(layout)
         row = strided((*weight[:2], 1, *weight[3:]), strides)
         matrix, (read, written) = (PRODUCTS, TAPS), (row, layout)
         if is_gradient:
             matrix, (read, written) = (TAPS, PRODUCTS), (layout, row)
         self.turn = Kernel(reorder(read, written), (SOURCE, read), (RESULT, written))
-        self.sums = _matrix_product(matrix, is_gradient, 1, self.size, (0, self.size), (0, self.size))
-
-    def products(self, weight: Any) -> Any:
-        """G K (6, size)."""
-        rows, products = (memory.empty((count, self.size), _FLOAT32) for count in (TAPS, PRODUCTS))
-        for row, turned in zip(self.rows, rows, strict=True):
-            self.turn(weight[:, :, row : row + 1], turned)
-        self.sums(FILTER, rows, products)
-        return products
-
-    def gradient(self, products: Any, dk: Any) -> Any:
-        """dK = G^T dU, put into dk."""
-        rows = memory.empty((TAPS, self.size), _FLOAT32)
-        self.sums(FILTER, products, rows)
-        for row, turned in zip(self.rows, rows, strict=True):
-            self.turn(turned, dk[:, :, row : row + 1])
-        return dk
+        numbers = self.size // _SIZE
+        self.sums = _matrix_product(matrix, is_gradient, 1, numbers, (0, numbers), (0, numbers))
 
 
 def _spread(matrix: Ints, images: int, height: int, numbers: int, is_transposed: bool = False) -> Kernel:
@@ -329,6 +329,13 @@ def _matrix_product(
     bias = [(BIAS, ordered((1, 1, numbers)))] if has_bias else []
     descriptor = described("matmul", factor, given, bias[0][1] if bias else None, result, attributes())
     return Kernel(descriptor, (SOURCE, factor), (WEIGHTS, given), *bias, (RESULT, result, True))
+
+
+def _addition(numbers: int) -> Kernel:
+    """Of vectors, called with both and the sum."""
+    vector = ordered((numbers,))
+    descriptor = described("binary", ADD, vector, vector, vector, attributes())
+    return Kernel(descriptor, (SOURCE, vector), (SOURCE_1, vector), (RESULT, vector, True))
 
 
 def _c_strides(shape: Ints) -> Ints:

@@ -5,7 +5,7 @@
 | kernels of one pixel, stride 1 | `pointwise`: the images as they are | there is nothing to lower |
 | few products | `small`: one product of all windows | what takes time are the calls of NumPy |
 | transposed, few channels or no overlap | `folding`: products added up (col2im) | BLAS is slow with few rows |
-| depthwise, short rows | `depthwise`: rows of outputs, by banded matrices | BLAS is slow with a single row |
+| depthwise | `depthwise`: some rows of outputs, by banded matrices | BLAS is slow with a single row |
 | few channels, many filters, float32 | `unrolled`: one product of all windows (im2col) | channels are to be last |
 | many channels, float32 | `shifted`: a product for each entry of the kernel | nothing needs to be lowered |
 | and kernels of three rows | `winograd`: half of the multiplications | products take nearly all of the time |
@@ -29,14 +29,14 @@ import numpy as np
 
 from tinygrad_cnn.kernels import memory, threads
 from tinygrad_cnn.kernels.numpy_fast import depthwise, folding, lowering, pointwise, shifted, small, unrolled, winograd
-from tinygrad_cnn.kernels.numpy_fast.layout import batch_last, channels_last, filters_last
+from tinygrad_cnn.kernels.numpy_fast.layout import batch_last, channels_first, channels_last, filters_last
 from tinygrad_cnn.kernels.numpy_fast.lowering import Windows, cut, share
 from tinygrad_cnn.kernels.reference import Ints, Pairs
 
 FEW_CHANNELS = 8
 """A product with fewer rows than this uses but a part of the vector registers that BLAS keeps its sums in."""
 
-PIECES = 2
+PIECES = 4
 """Many groups of channels are cut into so many pieces for each thread."""
 
 PIECE = 1 << 17
@@ -83,7 +83,8 @@ def _of_many_channels(x: Any, weight: Any, bias: Any, windows: Windows, start: I
 def _correlate_groups(x: Any, weight: Any, bias: Any, windows: Windows, start: Ints, groups: int) -> Any:
     """The correlation (F, *out, N) by products."""
     z = memory.empty((len(weight), *windows.out, len(x)), x.dtype)
-    is_depthwise = depthwise.suits(x, weight, windows, groups)
+    is_depthwise = depthwise.suits(x, weight.shape[1], windows, groups)
+    x = channels_first(x) if is_depthwise else x
 
     def correlate_some(some: _Groups) -> None:
         images, filters = x[:, some.of(x.shape[1])], some.of(len(z))
@@ -169,10 +170,19 @@ def correlate_kernel(x: Any, dz: Any, kernel: Ints, stride: Ints, padding: Pairs
     if groups == 1 and unrolled.suits(x, dz.shape[1], kernel) and memory.is_channels_last(dz):
         return unrolled.correlate_kernel(x, dz, windows, start)
     dk = np.empty((dz.shape[1], x.shape[1] // groups, *kernel), x.dtype)
+    is_depthwise = depthwise.suits(x, dk.shape[1], windows, groups)
+    if is_depthwise:
+        x, dz = channels_first(x), channels_first(dz)
 
     def correlate_groups(some: _Groups) -> None:
         filters = some.of(len(dk))
-        upstream, image = dz[:, filters], batch_last(x[:, some.of(x.shape[1])], windows.region(start))
+        images, upstream = x[:, some.of(x.shape[1])], dz[:, filters]
+        if is_depthwise:
+            of_filters = depthwise.correlate_kernel(images, upstream, windows, start)
+            if of_filters is not None:
+                dk[filters] = of_filters
+                return
+        image = batch_last(images, windows.region(start))
         if len(dk) // groups < FILTERS_LAST:
             upstream = batch_last(upstream, tuple((0, m) for m in windows.out))
         else:
@@ -217,7 +227,7 @@ def conv_transpose(
             windows, start = Windows(kernel, x.shape[2:], stride, dilation), tuple(-before for before, _ in padding)
             y = shifted.conv_transpose(x, weight, bias, size, windows, start)
     else:
-        if is_plain and depthwise.suits(x, kernels, windows, groups):
+        if is_plain and depthwise.suits(x, kernels.shape[1], windows, groups):
             y = _correlate_groups(x, kernels, bias, windows, start, groups)
         else:
             y = _transpose_groups(x, weight, bias, size, stride, padding, dilation, groups)

@@ -124,6 +124,22 @@ def channels_last(x: Any) -> Any:
     return y
 
 
+def channels_first(x: Any) -> Any:
+    """Images (N, C, *size) as they are, but channels-last ones with each channel's pixels side by side."""
+    if not (x.size and memory.is_channels_last(x) and _is_turned_fast(x[0].transpose(*range(1, x.ndim - 1), 0))):
+        return x
+    y = memory.empty(x.shape, x.dtype)
+    planes = y.reshape(*y.shape[:2], -1)
+    pixels = x.transpose(memory.channels_last(x.ndim)).reshape(len(x), -1, x.shape[1])
+
+    def turn(some: slice) -> None:
+        for plane, image in zip(planes[some], pixels[some], strict=True):
+            _transpose(plane, image)
+
+    _in_pieces(turn, len(x), x.nbytes)
+    return y
+
+
 def pixels_first(weight: Any) -> Any:
     """Kernels (F, C, *size) as (*size, F, C); a view of these numbers without gaps, in this order or a similar one."""
     if abs(weight.strides[0]) < abs(weight.strides[1]):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tinygrad_cnn as tg
-from tinygrad_cnn.kernels.maxima import SMALL, maxima
+from tinygrad_cnn.kernels.maxima import SMALL, maxima, positive_maxima
 from tinygrad_cnn.primitives import maxpool
 
 
@@ -35,7 +35,25 @@ def test_random_windows(axes, dtype):
             given.flags.writeable = False
             z = maxima(given, kernel, stride, ((0, 0),) * axes, dilation)
             np.testing.assert_array_equal(z, largest(given, kernel, stride, dilation), strict=True)
-            assert not np.shares_memory(z, given)
+            positive = positive_maxima(given, kernel, stride, ((0, 0),) * axes, dilation)
+            np.testing.assert_array_equal(positive, np.where(z <= 0, 0, z), strict=True)
+            assert not np.signbit(positive[positive == 0]).any()
+            for found in (z, positive):
+                assert not np.shares_memory(found, given)
+
+
+@pytest.mark.parametrize("size", [9, 400])
+@pytest.mark.parametrize("value", [-np.inf, -0.0, 0.0, np.nan, np.inf])
+def test_positive_maxima_of_what_is_no_common_number(size, value):
+    x = -np.random.default_rng(0).random((1, 8, size, size)).astype(np.float32)
+    x[0, 3, 2:7, 2:7] = value
+    for given in (x, np.moveaxis(np.moveaxis(x, 1, -1).copy(), -1, 1)):
+        for padding in (((0, 0), (0, 0)), ((1, 1), (0, 1))):
+            z = positive_maxima(given, (2, 3), (2, 2), padding, (1, 1))
+            bordered = np.pad(given, ((0, 0), (0, 0), *padding), constant_values=-np.inf)
+            expected = largest(bordered, (2, 3), (2, 2), (1, 1))
+            np.testing.assert_array_equal(z, np.where(expected <= 0, np.float32(0), expected), strict=True)
+            assert not np.signbit(z[z == 0]).any()
 
 
 @pytest.mark.parametrize("size", [8, 2 * int(SMALL**0.5)])

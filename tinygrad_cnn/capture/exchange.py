@@ -2,7 +2,8 @@
 
 ReLU keeps the order of numbers, so that the largest ReLU of a window is the ReLU of its largest number, and both have
 the same winner. Only where that number is not positive may another one win; but then its gradient is 0 whoever has won,
-if ReLU's rule is applied before the gradient is given to the winner.
+if ReLU's rule is applied before the gradient is given to the winner. Where nobody asks for winners, both are one
+operation.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 
 from tinygrad_cnn.capture.program import Line, Program
 from tinygrad_cnn.engine import Primitive
+from tinygrad_cnn.kernels.maxima import positive_maxima
 from tinygrad_cnn.primitives.elementwise import relu
 from tinygrad_cnn.primitives.maxpool import max_of_windows
 
@@ -60,8 +62,12 @@ def _move(program: Program, used: dict[str, list[int]], relu_at: int, found: lis
             _renamed(relu_rule, {dx: masked, dz: upstream, z: pooled}),
             _renamed(pool_rule, {dz: dx, upstream: masked}),
         ]
-    above = program.another(pooled)
     found[relu_at] = []
+    if pool_line.function is _POOL.alone:
+        text = pool_line.text.replace(program.name(_POOL.alone), program.name(positive_maxima))
+        found[pool_at] = [_renamed(Line(text), {z: x})]
+        return
+    above = program.another(pooled)
     found[pool_at] = [_renamed(pool_line, {pooled: above, z: x}), _renamed(relu_line, {z: pooled, x: above})]
 
 

@@ -217,10 +217,10 @@ class Recorder:
         return self.program.constant(value) if is_plain(value) else self.program.name(value)
 
     def called(self, function: Callable[..., Any], names: list[str], values: list[Any], result: Any) -> str:
-        """The call of a function, or, of small arrays, what it does as a line of arithmetic."""
+        """The call of a function, or, where the result is small, what it does as a line of arithmetic."""
         text = None
-        if all(getattr(x, "nbytes", 0) < LARGE_BYTES for x in (*values, result)):
-            # Of larger ones the function takes memory that is used again, and all threads.
+        if getattr(result, "nbytes", 0) < LARGE_BYTES:
+            # For larger ones the function takes memory that is used again, and all threads.
             text = self._line(function, names, values, result)
         return f"{self.program.name(function)}({', '.join(names)})" if text is None else text
 

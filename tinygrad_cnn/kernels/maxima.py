@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cnn.kernels import dispatch
+from tinygrad_cnn.kernels.onednn import pooling
 from tinygrad_cnn.kernels.reference import Pairs
 
 SMALL = 1 << 14
@@ -31,6 +32,22 @@ def maxima(
         if pieces:
             return x
     return dispatch.max_pool(x, kernel, stride, padding, dilation)[0]
+
+
+def positive_maxima(
+    x: Any, kernel: tuple[int, ...], stride: tuple[int, ...], padding: Pairs, dilation: tuple[int, ...]
+) -> Any:
+    """The ReLU of the maxima.
+
+    >>> x = np.arange(-8, 8, dtype=np.float32).reshape(1, 1, 4, 4)
+    >>> positive_maxima(x, (2, 2), (2, 2), ((0, 0), (0, 0)), (1, 1)).tolist()
+    [[[[0.0, 0.0], [5.0, 7.0]]]]
+    """
+    if type(x) is np.ndarray and x.dtype == np.float32 and dispatch.chosen() == "onednn":
+        z = pooling.positive_maxima(x, kernel, stride, padding, dilation)
+        if z is not NotImplemented:
+            return z
+    return dispatch.relu(maxima(x, kernel, stride, padding, dilation))
 
 
 @lru_cache(256)

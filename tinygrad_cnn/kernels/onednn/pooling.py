@@ -4,13 +4,17 @@ one byte a window, the first winning entry of the flattened kernel, laid out as 
 
 from __future__ import annotations
 
-from math import prod
+from collections.abc import Sequence
+from functools import lru_cache
+from math import isnan, prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_cnn.kernels import memory
+from tinygrad_cnn.kernels.onednn import library
 from tinygrad_cnn.kernels.onednn.descriptors import (
+    INFERENCE,
     RESULT,
     RESULT_GRADIENT,
     SOURCE,
@@ -26,13 +30,15 @@ from tinygrad_cnn.kernels.onednn.descriptors import (
     ordered,
     strided,
 )
-from tinygrad_cnn.kernels.onednn.execution import Kernel, cached, described
+from tinygrad_cnn.kernels.onednn.execution import Kernel, cached, described, implementation
+from tinygrad_cnn.kernels.onednn.library import UnsupportedError
 from tinygrad_cnn.kernels.onednn.sums import is_finite
 
 Pairs = tuple[tuple[int, int], ...]
 
 # dnnl_alg_kind_t
 MAX, AVERAGE_WITH_PADDING, AVERAGE_OF_PIXELS = 0x1FF, 0x2FF, 0x3FF
+RELU = 0x20
 LOWEST = np.finfo(np.float32).min
 
 LARGE = 1 << 20
@@ -40,20 +46,18 @@ LARGE = 1 << 20
 
 
 class Windows(NamedTuple):
-    """What is pooled, (N, C, *size) with its axes in this order in memory (None: their own), and how."""
+    """What is pooled, (N, C, *size) with its axes in this order in memory (None: their own), and how.
+
+    `result` is the shape of the result, which has the same order.
+    """
 
     algorithm: int
     shape: Ints
     axes: Ints | None
+    result: Ints
     kernel: Ints
     stride: Ints
     padding: Pairs
-
-    @property
-    def result(self) -> Ints:
-        """The shape of the result, which has the same order."""
-        windows = zip(self.shape[2:], self.kernel, self.stride, self.padding, strict=True)
-        return (*self.shape[:2], *((n + before + after - k) // s + 1 for n, k, s, (before, after) in windows))
 
 
 def max_pool(x: Any, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints) -> Any:
@@ -67,9 +71,23 @@ def max_pool(x: Any, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints)
     return (z, winners) if z.min() > LOWEST else NotImplemented
 
 
+def positive_maxima(x: Any, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints) -> Any:
+    """The ReLU of `max_pool`'s results, without the winners."""
+    windows = _windows(MAX, x, x.shape, kernel, stride, padding, dilation)
+    run = None if windows is None else _positive(windows)
+    if windows is None or run is None or _holds_nan(x):
+        return NotImplemented
+    z = memory.empty(windows.result, np.float32, windows.axes)
+    run(x, z)
+    return z
+
+
 def _holds_nan(x: Any) -> bool:
-    """Whether there is a NaN in an array without gaps."""
-    return not (x.size >= LARGE and is_finite(x)) and bool(np.isnan(x.max()))
+    """Whether there is a NaN in an array without gaps: it would be the largest."""
+    if x.size >= LARGE and is_finite(x):
+        return False
+    vector = x.ravel("K")
+    return isnan(vector.item(vector.argmax()))
 
 
 def scatter_winners(
@@ -115,17 +133,39 @@ def _windows(
     algorithm: int | None, array: Any, shape: Ints, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints
 ) -> Windows | None:
     """The pooling of an image of this shape, laid out as `array`; None where oneDNN has none that is fast."""
-    if algorithm is None or not array.size or any(d != 1 for d in dilation):
+    return _windows_of(algorithm, array.shape, array.strides, array.itemsize, shape, kernel, stride, padding, dilation)
+
+
+@lru_cache(1024)
+def _windows_of(
+    algorithm: int | None, given: Ints, strides: Ints, itemsize: int, shape: Ints,
+    kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints,
+) -> Windows | None:  # fmt: skip
+    if algorithm is None or 0 in given or any(d != 1 for d in dilation):
         return None
     if algorithm == MAX and prod(kernel) > 255:  # the winners would not be bytes
         return None
-    axes: Ints | None = memory.channels_last(array.ndim)
-    if not memory.is_channels_last(array):
-        if not array.flags.c_contiguous:
-            return None
-        if prod(array.shape[2:]) > 1 or array.strides[1] >= array.strides[-1]:  # the strides of a single pixel tell
+    axes: Ints | None = memory.channels_last(len(given))
+    is_last = _are_contiguous(given, strides, itemsize, axes)
+    if _are_contiguous(given, strides, itemsize, range(len(given))):
+        # The strides of a single pixel tell
+        if not is_last or prod(given[2:]) > 1 or strides[1] >= strides[-1]:
             axes = None
-    return Windows(algorithm, shape, axes, kernel, stride, padding)
+    elif not is_last:
+        return None
+    spans = zip(shape[2:], kernel, stride, padding, strict=True)
+    result = (*shape[:2], *((n + before + after - k) // s + 1 for n, k, s, (before, after) in spans))
+    return Windows(algorithm, shape, axes, result, kernel, stride, padding)
+
+
+def _are_contiguous(shape: Ints, strides: Ints, itemsize: int, axes: Sequence[int]) -> bool:
+    """Whether there are no gaps between an array's numbers, whose axes are in this order in memory."""
+    step = itemsize
+    for axis in reversed(axes):
+        if shape[axis] > 1 and strides[axis] != step:
+            return False
+        step *= shape[axis]
+    return True
 
 
 def _shared_out(windows: Windows, dz: Any, *winners: Any) -> Any:
@@ -140,27 +180,40 @@ def _shared_out(windows: Windows, dz: Any, *winners: Any) -> Any:
     return dx
 
 
-def _described(windows: Windows) -> tuple[Handle, Handle, Handle, list[Any]]:
-    """The descriptors of the forward primitive, of x and of z, and the options."""
+def _described(windows: Windows, purpose: int, given: Handle) -> tuple[Handle, Handle, Handle, list[Any]]:
+    """The descriptors of the forward primitive with these attributes, of x and of z, and the options."""
     before, after = zip(*windows.padding, strict=True)
     sizes = (windows.stride, windows.kernel, [0] * len(windows.kernel), before, after)  # dilation - 1
     x, z = ordered(windows.shape, windows.axes), ordered(windows.result, windows.axes)
     options = [dims(values) for values in sizes]
-    return described("pooling_forward", TRAINING, windows.algorithm, x, z, *options, attributes()), x, z, options
+    return described("pooling_forward", purpose, windows.algorithm, x, z, *options, given), x, z, options
 
 
 @cached
 def _pooling(windows: Windows) -> Kernel:
     """Called with x, z, and room for the winners of a maximum."""
-    forward, x, z, _ = _described(windows)
+    forward, x, z, _ = _described(windows, TRAINING, attributes())
     winners = [(*argument, True) for argument in _winners(windows)]
     return Kernel(forward, (SOURCE, x), (RESULT, z, True), *winners)
 
 
 @cached
+def _positive(windows: Windows) -> Kernel:
+    """Called with x and z, which are the maxima where they are positive and else 0."""
+    functions, given = library.load().quick, attributes()
+    operations = Handle(functions.post_ops_create, functions.post_ops_destroy)
+    functions.post_ops_append_eltwise(operations, RELU, 0.0, 0.0)
+    functions.primitive_attr_set_post_ops(given, operations)  # copied
+    forward, x, z, _ = _described(windows, INFERENCE, given)
+    if not implementation(forward).startswith("jit"):
+        raise UnsupportedError("others multiply negative numbers by 0, which gives -0")
+    return Kernel(forward, (SOURCE, x), (RESULT, z, True))
+
+
+@cached
 def _gradient(windows: Windows, dz_strides: Ints) -> Kernel:
     """Called with dz, dx, and the winners of a maximum."""
-    forward, x, z, options = _described(windows)
+    forward, x, z, options = _described(windows, TRAINING, attributes())
     backward = described("pooling_backward", windows.algorithm, x, z, *options, forward, attributes())
     dz = strided(windows.result, dz_strides)
     return Kernel(backward, (RESULT_GRADIENT, dz), (SOURCE_GRADIENT, x, True), *_winners(windows))

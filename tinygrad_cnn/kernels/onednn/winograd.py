@@ -54,6 +54,9 @@ TRIPLES = 1 << 23
 CHUNK_BYTES = 8 << 20
 """About so many bytes lie between T and S at a time."""
 
+GAP = 16
+"""So many numbers lie between kernels that would else be a power of two apart, and compete for places in the cache."""
+
 HEIGHT, TILES = 2, 16
 """Blocks are so many tiles high, or higher where all images together have fewer than `TILES` in a block."""
 
@@ -194,20 +197,20 @@ class _Filtering:
         filters = _Filters(shapes.weight, strides, layout)
         given, weight, result, bias = range(4)
         data, products, taps, kernels = range(4)
-        sides = [_SIZE * PRODUCTS * max(product) * n for n in numbers]
-        self.steps = steps = Sequence(3 + has_bias, *sides, TAPS * filters.size, PRODUCTS * filters.size)
+        sides = [PRODUCTS * _SIZE * max(product) * n for n in numbers]
+        self.steps = steps = Sequence(3 + has_bias, *sides, TAPS * filters.step, PRODUCTS * filters.step)
         for place, tap in enumerate(range(TAPS)[:: -1 if is_transposed else 1]):
-            steps.add(filters.turn, (weight, tap * strides[2]), steps.room(taps, place * filters.size))
+            steps.add(filters.turn, (weight, tap * strides[2]), steps.room(taps, place * filters.step))
         steps.add(filters.sums, steps.keep(FILTER), steps.room(taps), steps.room(kernels))
         for run in runs:
             block, sizes = run.block, [_SIZE * run.rows * n for n in numbers]
             start, end = run.start(block.inputs.start, x, numbers[0]), run.start(block.outputs.start, z, numbers[1])
-            spread = _spread(block.data.shape, run.images, x, numbers[0])
+            spread = _spread(block.data.shape, run, x, numbers[0])
             steps.add(spread, steps.keep(block.data), (given, start), steps.room(data))
             for q in range(PRODUCTS):
-                places = zip((data, kernels, products), (sizes[0], filters.size, sizes[1]), strict=True)
+                places = zip((data, kernels, products), (sizes[0], filters.step, sizes[1]), strict=True)
                 steps.add(product[run.rows], *(steps.room(place, q * size) for place, size in places))
-            gather = _gather(block.inverse.shape, run.images, z, numbers[1], has_bias)
+            gather = _gather(block.inverse.shape, run, z, numbers[1], has_bias)
             biases = [(bias, 0)] * has_bias
             steps.add(gather, steps.keep(block.inverse), steps.room(products), *biases, (result, end))
 
@@ -235,27 +238,27 @@ class _Gradient:
             product[rows] = Kernel(descriptor, *ends)
         strides = _c_strides(shapes.weight)
         filters = _Filters(shapes.weight, strides, layout, is_gradient=True)
-        add = _addition(PRODUCTS * filters.size // _SIZE)
+        add = _addition(PRODUCTS * filters.step // _SIZE)
         given, upstream, result = range(3)
         data, other, taps, total, more = range(5)
-        sides = [_SIZE * PRODUCTS * max(product) * n for n in numbers]
-        self.steps = steps = Sequence(3, *sides, *(n * filters.size for n in (TAPS, PRODUCTS, PRODUCTS)))
+        sides = [PRODUCTS * _SIZE * max(product) * n for n in numbers]
+        self.steps = steps = Sequence(3, *sides, *(n * filters.step for n in (TAPS, PRODUCTS, PRODUCTS)))
         for run in runs:
             block, sizes = run.block, [_SIZE * run.rows * n for n in numbers]
             start, end = run.start(block.inputs.start, x, numbers[0]), run.start(block.outputs.start, z, numbers[1])
-            spread = _spread(block.data.shape, run.images, x, numbers[0])
+            spread = _spread(block.data.shape, run, x, numbers[0])
             steps.add(spread, steps.keep(block.data), (given, start), steps.room(data))
-            spread = _spread(block.inverse.shape[::-1], run.images, z, numbers[1], is_transposed=True)
+            spread = _spread(block.inverse.shape[::-1], run, z, numbers[1], is_transposed=True)
             steps.add(spread, steps.keep(block.inverse), (upstream, end), steps.room(other))
             sums = total if run is runs[0] else more
             for q in range(PRODUCTS):
-                places = zip((data, other, sums), (*sizes, filters.size), strict=True)
+                places = zip((data, other, sums), (*sizes, filters.step), strict=True)
                 steps.add(product[run.rows], *(steps.room(place, q * size) for place, size in places))
             if sums is more:
                 steps.add(add, steps.room(total), steps.room(more), steps.room(total))
         steps.add(filters.sums, steps.keep(FILTER), steps.room(total), steps.room(taps))
         for tap in range(TAPS):
-            steps.add(filters.turn, steps.room(taps, tap * filters.size), (result, tap * strides[2]))
+            steps.add(filters.turn, steps.room(taps, tap * filters.step), (result, tap * strides[2]))
 
 
 @cached
@@ -288,30 +291,32 @@ class _Filters:
     Attributes:
         turn: a kernel, which brings a row of K into the layout, or out of it.
         sums: a kernel, called with G, the three rows or the six kernels, and the others.
-        size: the bytes of one of the six.
+        step: the bytes from one of the six, or of the three, to the next.
     """
 
     def __init__(self, weight: Ints, strides: Ints, layout: Any, is_gradient: bool = False) -> None:
-        self.size = library.load().quick.memory_desc_get_size(layout)
+        size = library.load().quick.memory_desc_get_size(layout)
         row = strided((*weight[:2], 1, *weight[3:]), strides)
         matrix, (read, written) = (PRODUCTS, TAPS), (row, layout)
         if is_gradient:
             matrix, (read, written) = (TAPS, PRODUCTS), (layout, row)
         self.turn = Kernel(reorder(read, written), (SOURCE, read), (RESULT, written))
-        numbers = self.size // _SIZE
-        self.sums = _matrix_product(matrix, is_gradient, 1, numbers, (0, numbers), (0, numbers))
+        numbers = size // _SIZE
+        self.step = size + _SIZE * GAP
+        distances = 0, self.step // _SIZE
+        self.sums = _matrix_product(matrix, is_gradient, 1, numbers, distances, distances)
 
 
-def _spread(matrix: Ints, images: int, height: int, numbers: int, is_transposed: bool = False) -> Kernel:
+def _spread(matrix: Ints, run: _Run, height: int, numbers: int, is_transposed: bool = False) -> Kernel:
     """Rows of products (6 tiles, images, numbers) from rows of images (images, height, numbers)."""
-    read, written = (height * numbers, numbers), (numbers, images * numbers)
-    return _matrix_product(matrix, is_transposed, images, numbers, read, written)
+    read, written = (height * numbers, numbers), (numbers, run.images * numbers)
+    return _matrix_product(matrix, is_transposed, run.images, numbers, read, written)
 
 
-def _gather(matrix: Ints, images: int, height: int, numbers: int, has_bias: bool) -> Kernel:
+def _gather(matrix: Ints, run: _Run, height: int, numbers: int, has_bias: bool) -> Kernel:
     """Rows of images from rows of products, plus a row of biases."""
-    read, written = (numbers, images * numbers), (height * numbers, numbers)
-    return _matrix_product(matrix, False, images, numbers, read, written, has_bias)
+    read, written = (numbers, run.images * numbers), (height * numbers, numbers)
+    return _matrix_product(matrix, False, run.images, numbers, read, written, has_bias)
 
 
 def _matrix_product(

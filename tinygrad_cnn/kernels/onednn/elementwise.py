@@ -17,6 +17,7 @@ from tinygrad_cnn.kernels.onednn import library
 from tinygrad_cnn.kernels.onednn.copies import copy
 from tinygrad_cnn.kernels.onednn.descriptors import (
     RESULT,
+    SCALES,
     SOURCE,
     SOURCE_1,
     Handle,
@@ -94,10 +95,10 @@ def _of_two(operation: int, x: Any, y: Any, z: Any = None) -> Any:
 
 def add_scaled(y: Any, x: Any, factor: float) -> Any:
     """As the definition."""
-    run = _kernel(y.shape, y.strides, MULTIPLY, True, ADD) if are_alike(y, x) else None
+    run = _scaled_sum(y.shape, y.strides) if are_alike(y, x) else None
     if run is None:
         return NotImplemented
-    run(x, np.full(1, factor, _FLOAT32), y, y)
+    run(y, x, y, np.full(1, factor, _FLOAT32))
     return y
 
 
@@ -117,11 +118,7 @@ def _kernel(shape: Ints, strides: Ints, operation: int, is_of_number: bool, *fol
     Raises:
         UnsupportedError: there are gaps between the numbers.
     """
-    extent = sum([(n - 1) * stride for n, stride in zip(shape, strides, strict=True)], 4)
-    if not is_described(shape, strides) or extent != 4 * prod(shape):
-        raise UnsupportedError("an array with gaps")
-    functions = library.load().quick
-    vector = ordered((prod(shape),))
+    functions, vector = library.load().quick, _vector(shape, strides)
     operations, operands = Handle(functions.post_ops_create, functions.post_ops_destroy), []
     for i, one in enumerate(following):
         if isinstance(one, tuple):
@@ -138,6 +135,29 @@ def _kernel(shape: Ints, strides: Ints, operation: int, is_of_number: bool, *fol
     )  # fmt: skip
     kernel.add_operands(operands)
     return kernel
+
+
+@cached
+def _scaled_sum(shape: Ints, strides: Ints) -> Kernel:
+    """Called with two arrays, their sum, and the factor of the second.
+
+    Raises:
+        UnsupportedError: there are gaps between the numbers.
+    """
+    vector, options = _vector(shape, strides), attributes()
+    library.load().quick.primitive_attr_set_scales_mask(options, SOURCE_1, 0)  # for any single factor
+    descriptor = described("binary", ADD, vector, vector, vector, options)
+    kernel = Kernel(descriptor, (SOURCE, vector), (SOURCE_1, vector), (RESULT, vector, True))
+    kernel.add_operands([(SCALES | SOURCE_1, ordered((1,)))])
+    return kernel
+
+
+def _vector(shape: Ints, strides: Ints) -> Handle:
+    """The descriptor of all numbers of an array in the order of memory; one with gaps is unsupported."""
+    extent = sum([(n - 1) * stride for n, stride in zip(shape, strides, strict=True)], 4)
+    if not is_described(shape, strides) or extent != 4 * prod(shape):
+        raise UnsupportedError("an array with gaps")
+    return ordered((prod(shape),))
 
 
 @cache

@@ -8,11 +8,10 @@ import numpy as np
 
 from tinygrad_cnn.kernels import memory
 from tinygrad_cnn.kernels.onednn import library
-from tinygrad_cnn.kernels.onednn.descriptors import INFERENCE, RESULT, SOURCE, Ints, attributes, ordered
+from tinygrad_cnn.kernels.onednn.descriptors import INFERENCE, RESULT, SCALES, SOURCE, Ints, attributes, ordered
 from tinygrad_cnn.kernels.onednn.execution import Kernel, cached, described
 
 ACCURATE = 0x30000  # dnnl_alg_kind_t
-SCALES = 1 << 12  # DNNL_ARG_ATTR_SCALES
 SMALLEST = 1e-30
 """Of smaller probabilities the logarithm is left to NumPy, which takes it before they round to 0."""
 

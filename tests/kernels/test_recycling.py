@@ -233,3 +233,20 @@ def test_what_a_thread_works_in_is_given_back_too():
     assert memory.held() == before
     may_end.set()
     thread.join()
+
+
+def test_what_became_too_small_to_work_in_is_given_back():
+    gc.collect()
+    memory.release()
+    before, byte = memory.held(), np.dtype(np.uint8)
+    small = memory.scratch("columns", (memory.SMALL_BYTES // 2,), byte)  # is NumPy's
+    first = memory.scratch("columns", (200_000,), byte)
+    small[:], first[:] = 1, 2
+    held = memory.held()
+    assert held >= before + 200_000
+    larger = memory.scratch("columns", (1_000_000,), byte)
+    larger[:] = 3
+    assert memory.held() < before + 1_000_000 + 200_000
+    assert (small == 1).all()
+    assert (first == 2).all()  # who still works in it, may
+    memory.release()

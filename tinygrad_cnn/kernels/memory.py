@@ -142,6 +142,7 @@ def scratch(role: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
     blocks = _here.worktop.blocks
     block = blocks.get(role)
     if block is None or block.size < size:
+        _forget(blocks.pop(role, None))
         block = blocks[role] = empty((size,), np.uint8)
     return np.ndarray(rows, dtype, block)[..., : shape[-1]]
 
@@ -162,6 +163,15 @@ def release() -> int:
 def held() -> int:
     """The bytes of all blocks, in use or not."""
     return sum(size * len(blocks) for size, blocks in _blocks.items())
+
+
+def _forget(array: Any) -> None:
+    """Give the block that an array lies in back to the system, once nobody refers to it."""
+    if array is None or array.base is None:
+        return
+    with _lock:
+        size = array.base.size - ALIGNMENT
+        _blocks[size] = [block for block in _blocks.get(size, ()) if block.memory is not array.base]
 
 
 def _drop(before: int) -> int:

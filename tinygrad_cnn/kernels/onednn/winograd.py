@@ -242,7 +242,8 @@ class _Gradient:
         given, upstream, result = range(3)
         data, other, taps, total, more = range(5)
         sides = [PRODUCTS * _SIZE * max(product) * n for n in numbers]
-        self.steps = steps = Sequence(3, *sides, *(n * filters.step for n in (TAPS, PRODUCTS, PRODUCTS)))
+        of_filters = TAPS, PRODUCTS, PRODUCTS if len(runs) > 1 else 0
+        self.steps = steps = Sequence(3, *sides, *(n * filters.step for n in of_filters))
         for run in runs:
             block, sizes = run.block, [_SIZE * run.rows * n for n in numbers]
             start, end = run.start(block.inputs.start, x, numbers[0]), run.start(block.outputs.start, z, numbers[1])

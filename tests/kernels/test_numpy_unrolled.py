@@ -12,7 +12,7 @@ from tests.kernels.calls import (
 from tests.operands import integers, layouts
 from tests.window_cases import CONVOLUTIONS, by_name
 from tinygrad_cnn.kernels import memory, numpy_fast
-from tinygrad_cnn.kernels.numpy_fast import shifted, small, unrolled
+from tinygrad_cnn.kernels.numpy_fast import gathered, small, unrolled
 
 CASES = [case for case in CONVOLUTIONS if case.explicit[-1] == 1]
 KERNELS = ("correlate", "correlate_kernel")
@@ -22,7 +22,7 @@ KERNELS = ("correlate", "correlate_kernel")
 def wherever_possible(monkeypatch):
     """However little there is to do, and however many channels."""
     monkeypatch.setattr(unrolled, "suits", lambda *arguments: True)
-    monkeypatch.setattr(shifted, "suits", lambda *arguments: False)
+    monkeypatch.setattr(gathered, "suits", lambda *arguments: False)
     monkeypatch.setattr(small, "PRODUCTS", -1)
 
 

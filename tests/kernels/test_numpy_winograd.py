@@ -8,7 +8,7 @@ import pytest
 from tests.kernels.calls import assert_same_bits_on_any_threads
 from tests.operands import assert_equal, layouts, normals
 from tinygrad_cnn.kernels import blas, numpy_fast, reference
-from tinygrad_cnn.kernels.numpy_fast import shifted, small, winograd
+from tinygrad_cnn.kernels.numpy_fast import gathered, small, winograd
 
 pytestmark = pytest.mark.skipif(blas.routine("sgemm") is None, reason="NumPy brings another BLAS than OpenBLAS")
 
@@ -62,7 +62,7 @@ def taken(monkeypatch):
     for name in ("correlate", "correlate_kernel"):
         monkeypatch.setattr(winograd, name, noted(name, getattr(winograd, name)))
     monkeypatch.setattr(winograd, "PIXELS", 0)
-    monkeypatch.setattr(shifted, "FEW", 0)
+    monkeypatch.setattr(gathered, "FEW", 0)
     monkeypatch.setattr(small, "PRODUCTS", -1)
     return names
 

@@ -7,7 +7,8 @@
 | transposed, few channels or no overlap | `folding`: products added up (col2im) | BLAS is slow with few rows |
 | depthwise | `depthwise`: some rows of outputs, by banded matrices | BLAS is slow with a single row |
 | few channels, many filters, float32 | `unrolled`: one product of all windows (im2col) | channels are to be last |
-| many channels, float32 | `shifted`: a product for each entry of the kernel | nothing needs to be lowered |
+| many channels, float32 | `gathered`: one product of all windows, as rows | runs of memory are long, channels last |
+| and transposed with a stride | `phases`: products for each phase of the stride | no zeros are put between pixels |
 | and kernels of three rows | `winograd`: half of the multiplications | products take nearly all of the time |
 | everything else | `lowering`: windows as columns, a part of the image at a time | the columns stay in the cache |
 
@@ -22,13 +23,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 from itertools import product
-from math import gcd, prod
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_cnn.kernels import memory, threads
-from tinygrad_cnn.kernels.numpy_fast import depthwise, folding, lowering, pointwise, shifted, small, unrolled, winograd
+from tinygrad_cnn.kernels.numpy_fast import (
+    depthwise,
+    folding,
+    gathered,
+    lowering,
+    phases,
+    pointwise,
+    small,
+    unrolled,
+    winograd,
+)
 from tinygrad_cnn.kernels.numpy_fast.layout import batch_last, channels_first, channels_last, filters_last
 from tinygrad_cnn.kernels.numpy_fast.lowering import Windows, cut, share
 from tinygrad_cnn.kernels.reference import Ints, Pairs
@@ -60,14 +71,14 @@ def correlate(x: Any, weight: Any, bias: Any, stride: Ints, padding: Pairs, dila
         return NotImplemented
     if groups == 1 and len(x) * weight.size * prod(windows.out) <= small.PRODUCTS:
         z = small.correlate(x, weight, bias, windows, start)
-    elif groups == 1 and shifted.suits(x, len(weight)):
+    elif groups == 1 and gathered.suits(x, len(weight)):
         z = _of_many_channels(x, weight, bias, windows, start)
     elif groups == 1 and unrolled.suits(x, len(weight), kernel):
         z = unrolled.correlate(x, weight, bias, windows, start)
     else:
         z = _correlate_groups(x, weight, bias, windows, start, groups)
         z = z.transpose(-1, *range(z.ndim - 1))
-        if groups == 1 and len(weight) >= shifted.FEW and z.dtype == np.float32:  # what follows will want it
+        if groups == 1 and len(weight) >= gathered.FEW and z.dtype == np.float32:  # what follows will want it
             z = channels_last(z).transpose(0, -1, *range(1, z.ndim - 1))
     return z if later is None else z + later
 
@@ -77,7 +88,7 @@ def _of_many_channels(x: Any, weight: Any, bias: Any, windows: Windows, start: I
         z = winograd.correlate(x, weight, bias, windows, start)
         if z is not None:
             return z
-    return shifted.correlate(x, weight, bias, windows, start)
+    return gathered.correlate(x, weight, bias, windows, start)
 
 
 def _correlate_groups(x: Any, weight: Any, bias: Any, windows: Windows, start: Ints, groups: int) -> Any:
@@ -162,11 +173,11 @@ def correlate_kernel(x: Any, dz: Any, kernel: Ints, stride: Ints, padding: Pairs
     start = tuple(-before for before, _ in padding)
     if groups == 1 and dz.size * x.shape[1] * prod(kernel) <= small.PRODUCTS:
         return small.correlate_kernel(x, dz, windows, start)
-    if groups == 1 and shifted.suits(x, dz.shape[1]):
+    if groups == 1 and gathered.suits(x, dz.shape[1]):
         dk = None
         if winograd.suits(x, dz.shape[1], windows, start):
             dk = winograd.correlate_kernel(x, dz, windows, start)
-        return shifted.correlate_kernel(x, dz, windows, start) if dk is None else dk
+        return gathered.correlate_kernel(x, dz, windows, start) if dk is None else dk
     if groups == 1 and unrolled.suits(x, dz.shape[1], kernel) and memory.is_channels_last(dz):
         return unrolled.correlate_kernel(x, dz, windows, start)
     dk = np.empty((dz.shape[1], x.shape[1] // groups, *kernel), x.dtype)
@@ -220,12 +231,10 @@ def conv_transpose(
         return y if later is None else y + later
     kernels, is_plain = _rotated(weight), max(stride) == 1  # then it is a correlation with the rotated kernel
     windows, start = _full_windows(kernel, size, padding, dilation)
-    if groups == 1 and shifted.suits(x, weight.shape[1]):
-        if is_plain:
-            y = _of_many_channels(x, kernels.swapaxes(0, 1), bias, windows, start)
-        else:
-            windows, start = Windows(kernel, x.shape[2:], stride, dilation), tuple(-before for before, _ in padding)
-            y = shifted.conv_transpose(x, weight, bias, size, windows, start)
+    if is_plain and groups == 1 and gathered.suits(x, weight.shape[1]):
+        y = _of_many_channels(x, kernels.swapaxes(0, 1), bias, windows, start)
+    elif groups == 1 and phases.suits(x, weight.shape[1], dilation):
+        y = phases.conv_transpose(x, weight, bias, size, stride, padding)
     else:
         if is_plain and depthwise.suits(x, kernels.shape[1], windows, groups):
             y = _correlate_groups(x, kernels, bias, windows, start, groups)
@@ -263,46 +272,22 @@ def _by_phases(
 ) -> None:
     """y (F, *size, N), a transposed convolution, as a correlation for each phase of the stride.
 
-    The outputs s q + r of one phase r see no other entries than those k with s i + d k - before = s q + r for some i.
-    With them, rotated by 180 degrees, x is correlated, and no zeros are put between its pixels.
+    With the entries of the kernel that a phase sees, rotated by 180 degrees, x is correlated.
     """
     # (C, F / groups) -> (F, C / groups): what was the input is the output now
     kernels, y = _split(weight, groups).swapaxes(1, 2), _split(y, groups)
     biases = None if bias is None else _split(bias, groups)
     axes = [
-        [_phase(r, *axis) for r in range(min(axis[0], axis[-1]))]
-        for axis in zip(stride, dilation, weight.shape[2:], padding, y.shape[2:-1], strict=True)
+        phases.phases(*axis) for axis in zip(stride, dilation, weight.shape[2:], padding, y.shape[2:-1], strict=True)
     ]
-    region = tuple((min(p.start for p in phases), max(p.stop for p in phases)) for phases in axes)
+    region = tuple((min(p.start for p in some), max(p.stop for p in some)) for some in axes)
     image = _split(batch_last(x, region), groups)
-    for phases in product(*axes):
-        place = y[(slice(None), slice(None), *(p.outputs for p in phases))]
-        entries = kernels[(..., *(p.entries for p in phases))]
+    for each in product(*axes):
+        place = y[(slice(None), slice(None), *(p.outputs for p in each))]
+        entries = kernels[(..., *(p.entries for p in each))]
         if entries.size:
-            windows = Windows(entries.shape[3:], place.shape[2:-1], (1,) * len(stride), tuple(p.apart for p in phases))
-            seen = (slice(p.start - start, p.stop - start) for p, (start, _) in zip(phases, region, strict=True))
+            windows = Windows(entries.shape[3:], place.shape[2:-1], (1,) * len(stride), tuple(p.apart for p in each))
+            seen = (slice(p.start - start, p.stop - start) for p, (start, _) in zip(each, region, strict=True))
             lowering.correlate(place, image[(slice(None), slice(None), *seen)], entries, biases, windows)
         else:
             place[...] = 0 if biases is None else biases.reshape(groups, -1, *(1,) * (y.ndim - 2))
-
-
-class _Phase(NamedTuple):
-    """On one axis, some outputs, the entries of the kernel that reach them, and what they see of x."""
-
-    outputs: slice
-    entries: slice  # from the last to the first
-    start: int
-    stop: int
-    apart: int  # the dilation of the entries, seen from x
-
-
-def _phase(r: int, s: int, d: int, kernel: int, pads: tuple[int, int], size: int) -> _Phase:
-    """The outputs s q + r: entry k adds to them x[q + (r + before - d k) / s], if that is an integer."""
-    outputs, step, apart = range(r, size, s), s // gcd(s, d), d // gcd(s, d)
-    first = next((k for k in range(min(step, kernel)) if (r + pads[0] - d * k) % s == 0), kernel)
-    entries = range(first, kernel, step)
-    if not entries:
-        return _Phase(slice(r, None, s), slice(0, 0), 0, 0, 1)
-    start = (r + pads[0] - d * entries[-1]) // s
-    stop = start + len(outputs) + (len(entries) - 1) * apart
-    return _Phase(slice(r, None, s), slice(entries[-1], first - 1 if first else None, -step), start, stop, apart)

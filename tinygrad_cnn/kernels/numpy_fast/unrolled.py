@@ -17,10 +17,10 @@ from numpy.lib.stride_tricks import as_strided
 
 from tinygrad_cnn.kernels import memory
 from tinygrad_cnn.kernels.blas import multiply_into
+from tinygrad_cnn.kernels.numpy_fast.gathered import FEW, PARTS, parts
 from tinygrad_cnn.kernels.numpy_fast.layout import channels_last, transpose
 from tinygrad_cnn.kernels.numpy_fast.lowering import SUMS, Windows, cut, multiply, share, sum_of_parts
 from tinygrad_cnn.kernels.numpy_fast.reach import reached
-from tinygrad_cnn.kernels.numpy_fast.shifted import FEW
 from tinygrad_cnn.kernels.reference import Ints
 
 ENTRIES = 32
@@ -28,9 +28,6 @@ ENTRIES = 32
 
 CHUNK_BYTES = 2 << 20
 """About so many bytes of windows are copied at a time."""
-
-PARTS = 4
-"""There are so many parts or more, for the threads to share."""
 
 
 def suits(x: Any, filters: int, kernel: Ints) -> bool:
@@ -81,12 +78,7 @@ def correlate_kernel(x: Any, dz: Any, windows: Windows, start: Ints) -> Any:
 
 
 def _parts(x: Any, windows: Windows) -> list[tuple[slice, slice]]:
-    """Some images, or some rows of outputs of one."""
-    rows, inner = windows.out[0], prod(windows.out[1:])
-    most = max(CHUNK_BYTES // (x.shape[1] * prod(windows.kernel) * inner * x.itemsize), 1)  # rows
-    images = cut(len(x), max(1, min(most // rows, -(-len(x) // PARTS))))
-    height = min(most, -(-rows * len(images) // PARTS)) if len(x) < PARTS or most < rows else rows
-    return [(some, few) for some in images for few in cut(rows, max(height, 1))]
+    return parts(len(x), windows.out, x.shape[1] * prod(windows.kernel) * x.itemsize, CHUNK_BYTES, PARTS)
 
 
 def _padded(x: Any, windows: Windows, start: Ints) -> Any:

@@ -7,7 +7,7 @@ from tests.kernels.calls import assert_fast_is_reference, assert_same_bits_on_an
 from tests.operands import assert_equal, integers, layouts
 from tests.window_cases import CONVOLUTIONS, TRANSPOSED_CONVOLUTIONS, by_name
 from tinygrad_cnn.kernels import memory, numpy_fast
-from tinygrad_cnn.kernels.numpy_fast import shifted, small, winograd
+from tinygrad_cnn.kernels.numpy_fast import gathered, small, winograd
 
 CASES = [case for case in CONVOLUTIONS + TRANSPOSED_CONVOLUTIONS if case.explicit[-1] == 1]
 
@@ -15,7 +15,7 @@ CASES = [case for case in CONVOLUTIONS + TRANSPOSED_CONVOLUTIONS if case.explici
 @pytest.fixture(autouse=True)
 def wherever_possible(monkeypatch):
     """However little there is to do."""
-    monkeypatch.setattr(shifted, "FEW", 0)
+    monkeypatch.setattr(gathered, "FEW", 0)
     monkeypatch.setattr(small, "PRODUCTS", -1)
     monkeypatch.setattr(winograd, "suits", lambda *arguments: False)
 
@@ -29,8 +29,8 @@ def test_all_cases(case):
 @pytest.mark.parametrize("chunk", [1, 1000])
 @by_name(CASES[:12])
 def test_parts_of_any_size(case, chunk, monkeypatch):
-    monkeypatch.setattr(shifted, "CHUNK_BYTES", chunk)
-    monkeypatch.setattr(shifted, "SUMS_BYTES", chunk)
+    monkeypatch.setattr(gathered, "CHUNK_BYTES", chunk)
+    monkeypatch.setattr(gathered, "SUMS_BYTES", chunk)
     for name, arguments in convolution_calls(case, integers, np.float32):
         assert_fast_is_reference(name, arguments)
 
@@ -66,7 +66,7 @@ def test_images_stay_channels_last():
 
 
 def test_few_channels_to_many_filters_are_channels_last_too(monkeypatch):
-    monkeypatch.setattr(shifted, "FEW", 6)
+    monkeypatch.setattr(gathered, "FEW", 6)
     x, weight = integers((3, 4, 6, 5), 1, np.float32), integers((6, 4, 3, 3), 2, np.float32)
     arguments = x, weight, integers((6,), 3, np.float32), (1, 1), ((1, 1), (1, 1)), (1, 1), 1
     assert memory.is_channels_last(numpy_fast.correlate(*arguments))
@@ -75,7 +75,7 @@ def test_few_channels_to_many_filters_are_channels_last_too(monkeypatch):
 
 def test_other_numbers_are_lowered(monkeypatch):
     called = []
-    monkeypatch.setattr(shifted, "correlate", lambda *arguments: called.append(arguments))
+    monkeypatch.setattr(gathered, "correlate", lambda *arguments: called.append(arguments))
     x, weight = np.ones((3, 4, 6, 5)), np.ones((6, 4, 3, 3))
     z = numpy_fast.correlate(x, weight, None, (1, 1), ((0, 0), (0, 0)), (1, 1), 1)
     assert not called

@@ -1,0 +1,130 @@
+"""Convolutions of many channels: one product with all windows, which are gathered as the rows of a matrix.
+
+Images are channels-last here, so that a row of a window is one run of memory, for all channels: a row of the matrix is
+made of `kernel height` copies of such runs. Multiplied with a matrix (entries of the kernel and channels, filters) they
+are the pixels of channels-last images. Some images, or some rows of one, are done at a time by each thread.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from tinygrad_cnn.kernels import memory
+from tinygrad_cnn.kernels.blas import multiply_into
+from tinygrad_cnn.kernels.numpy_fast.layout import channels_last, pixels_first, pixels_last
+from tinygrad_cnn.kernels.numpy_fast.lowering import Windows, cut, share, sum_of_parts
+from tinygrad_cnn.kernels.numpy_fast.reach import reached
+from tinygrad_cnn.kernels.reference import Ints, Pairs
+
+FEW = 32
+"""With fewer channels or filters products are too small to be fast."""
+
+CHUNK_BYTES = 2 << 20
+"""About so many bytes of windows are gathered at a time."""
+
+PARTS = 4
+"""There are so many parts or more, for the threads to share."""
+
+SUMS_BYTES = 1 << 24
+"""Kernels' gradients are summed up in several sums, which the threads share, of about so many bytes together."""
+
+
+def suits(x: Any, filters: int) -> bool:
+    """Whether products of images x (N, C, ...) with so many filters are fast, and turning them, too."""
+    return bool(min(x.shape[1], filters) >= FEW and x.dtype == np.float32)
+
+
+def correlate(x: Any, weight: Any, bias: Any, windows: Windows, start: Ints) -> Any:
+    """Z (N, F, *out), channels-last."""
+    images, count = channels_last(x), len(weight)
+    # as it is fastest turned: (*kernel, F, C) -> (F, *kernel, C)
+    matrix = np.ascontiguousarray(np.moveaxis(pixels_first(weight), -2, 0)).reshape(count, -1)
+    z = memory.empty((len(x), count, *windows.out), x.dtype, memory.channels_last(x.ndim))
+    pixels = z.transpose(memory.channels_last(x.ndim))
+
+    def correlate_part(part: tuple[slice, slice]) -> None:
+        sums = pixels[part].reshape(-1, count)
+        multiply_into(sums, _gathered(images, windows, start, part), matrix.T)
+        if bias is not None:
+            np.add(sums, bias, out=sums)
+
+    share(correlate_part, _parts_of(x, windows))
+    return z
+
+
+def correlate_kernel(x: Any, dz: Any, windows: Windows, start: Ints) -> Any:
+    """dK (F, C, *kernel)."""
+    images, count = channels_last(x), dz.shape[1]
+    is_as_is = dz.flags.c_contiguous  # then the pixels of an image are a matrix for BLAS, but not those of several
+    upstream = dz.transpose(memory.channels_last(dz.ndim)) if is_as_is else channels_last(dz)
+    sums: dict[int, Any] = {}
+
+    def correlate_parts(some: slice) -> None:
+        total = memory.empty((count, prod(windows.kernel) * x.shape[1]), x.dtype)
+        total.fill(0)
+        for part in todo[some]:
+            seen, several = _gathered(images, windows, start, part), upstream[part]
+            if is_as_is:
+                for image, of_image in zip(several, seen.reshape(len(several), -1, seen.shape[1]), strict=True):
+                    multiply_into(total, image.reshape(-1, count).T, of_image, add=True)
+            else:
+                multiply_into(total, several.reshape(-1, count).T, seen, add=True)
+        sums[some.start] = total
+
+    todo = _parts_of(x, windows)
+    # Which parts are summed together does not depend on the number of threads, so that the rounding doesn't either.
+    size = prod(windows.kernel) * count * x.shape[1] * x.itemsize
+    share(correlate_parts, cut(len(todo), -(-len(todo) // min(max(SUMS_BYTES // size, 2), 8))))
+    dk = sum_of_parts(sums).reshape(count, *windows.kernel, x.shape[1])
+    return pixels_last(np.ascontiguousarray(np.moveaxis(dk, 0, -2)))
+
+
+def _parts_of(x: Any, windows: Windows) -> list[tuple[slice, slice]]:
+    return parts(len(x), windows.out, x.shape[1] * prod(windows.kernel) * x.itemsize, CHUNK_BYTES, PARTS)
+
+
+def parts(count: int, out: Ints, size: int, chunk: int, least: int) -> list[tuple[slice, slice]]:
+    """Some of `count` images, or some rows of one, with about `chunk` bytes if a window has `size`; `least` or more."""
+    rows = out[0]
+    most = max(chunk // (size * prod(out[1:])), 1)  # rows
+    images = cut(count, max(1, min(most // rows, -(-count // least))))
+    height = min(most, -(-rows * len(images) // least)) if count < least or most < rows else rows
+    return [(some, few) for some in images for few in cut(rows, max(height, 1))]
+
+
+def _gathered(images: Any, windows: Windows, start: Ints, part: tuple[slice, slice]) -> Any:
+    """The windows of a part, as rows (windows, entries of the kernel and channels), from images (N, *size, C)."""
+    some, rows = part
+    windows = windows._replace(out=(rows.stop - rows.start, *windows.out[1:]))
+    start = (start[0] + rows.start * windows.stride[0], *start[1:])
+    seen = framed(images[some], windows.region(start))
+    (of_image, *steps, of_channel), channels = seen.strides, images.shape[-1]
+    dilated, strided = (
+        [by * step for by, step in zip(each, steps, strict=True)] for each in (windows.dilation, windows.stride)
+    )
+    shape = len(seen), *windows.out, *windows.kernel, channels
+    gathered = memory.scratch("rows", (prod(shape[: images.ndim - 1]), prod(windows.kernel) * channels), images.dtype)
+    view = as_strided(seen, shape, (of_image, *strided, *dilated, of_channel))
+    np.copyto(gathered.reshape(shape), view)
+    return gathered
+
+
+def framed(images: Any, region: Pairs) -> Any:
+    """A region of images (N, *size, C), a range for each axis; in scratch memory with zeros where it is beyond them."""
+    size = images.shape[1:-1]
+    if all(first >= 0 and stop <= m for (first, stop), m in zip(region, size, strict=True)):
+        return images[(slice(None), *(slice(*along) for along in region))]
+    shape = len(images), *(stop - first for first, stop in region), images.shape[-1]
+    y = memory.scratch("pixels", (prod(shape),), images.dtype).reshape(shape)
+    found = [reached(first, m, stop - first, 1) for (first, stop), m in zip(region, size, strict=True)]
+    for axis, (place, _) in enumerate(found, 1):
+        before = (slice(None),) * axis
+        y[(*before, slice(0, place.start))] = 0
+        y[(*before, slice(place.stop, None))] = 0
+    places, pixels = ((slice(None), *along) for along in zip(*found, strict=True))
+    np.copyto(y[places], images[pixels])
+    return y

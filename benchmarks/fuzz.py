@@ -39,6 +39,7 @@ ALWAYS = (
     (onednn.neighbours, "LEAST", 0),
     (onednn.winograd, "PAIRS", 0),
     (onednn.winograd, "PIXELS", 0),
+    (onednn.winograd, "PIXELS_OF_GRADIENT", 0),
     (onednn.winograd, "TRIPLES", 0),
 )
 """What keeps kernels for large arrays from small ones, and a number with which it doesn't."""

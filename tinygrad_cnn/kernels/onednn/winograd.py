@@ -45,7 +45,7 @@ from tinygrad_cnn.kernels.winograd import FILTER, PRODUCTS, TAPS, Block, blocks,
 PAIRS = 1024
 """Pairs of a channel and a filter: with fewer, T and S take longer than they save."""
 
-PIXELS = 1024
+PIXELS, PIXELS_OF_GRADIENT = 512, 1024
 """With fewer in all images, what is done with the kernels takes longer than what is saved."""
 
 TRIPLES = 1 << 23
@@ -113,12 +113,12 @@ class _Shapes(NamedTuple):
     padding: Pairs
     dilation: Ints
 
-    def check(self) -> None:
+    def check(self, fewest: int) -> None:
         """Raise UnsupportedError where this is no way to convolve, or not a faster one."""
         if len(self.x) < 4 or (self.weight[2], self.stride[0], self.dilation[0]) != (TAPS, 1, 1):
             raise UnsupportedError("no filters of three neighbouring rows")
         pairs, pixels = prod(self.weight[:2]), self.z[0] * prod(self.z[2:])
-        if min(self.z) < 1 or pairs < PAIRS or pixels < PIXELS or pairs * pixels < TRIPLES:
+        if min(self.z) < 1 or pairs < PAIRS or pixels < fewest or pairs * pixels < TRIPLES:
             raise UnsupportedError("few channels, or few pixels")
         before = self.padding[0][0]
         if not (0 <= before < TAPS and 0 <= self.z[2] + TAPS - 1 - self.x[2] - before < TAPS):
@@ -174,7 +174,7 @@ class _Filtering:
     """
 
     def __init__(self, shapes: _Shapes, strides: Ints, is_transposed: bool, has_bias: bool) -> None:
-        shapes.check()
+        shapes.check(PIXELS)
         (images, _, x, *_), (_, _, z, *_), before = shapes.x, shapes.z, shapes.padding[0][0]
         numbers = shapes.numbers
         if is_transposed:
@@ -223,7 +223,7 @@ class _Gradient:
     """
 
     def __init__(self, shapes: _Shapes) -> None:
-        shapes.check()
+        shapes.check(PIXELS_OF_GRADIENT)
         (images, _, x, *_), (_, _, z, *_), before, numbers = shapes.x, shapes.z, shapes.padding[0][0], shapes.numbers
         runs = _runs(images, x, z, before, sum(numbers))
         layout, product = None, {}

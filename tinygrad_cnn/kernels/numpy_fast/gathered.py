@@ -15,7 +15,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from tinygrad_cnn.kernels import memory
 from tinygrad_cnn.kernels.blas import multiply_into
-from tinygrad_cnn.kernels.numpy_fast.layout import channels_last, pixels_first, pixels_last
+from tinygrad_cnn.kernels.numpy_fast.layout import channels_last, pixels_first, pixels_last, turnable, turned
 from tinygrad_cnn.kernels.numpy_fast.lowering import Windows, cut, share, sum_of_parts
 from tinygrad_cnn.kernels.numpy_fast.reach import reached
 from tinygrad_cnn.kernels.reference import Ints, Pairs
@@ -40,7 +40,7 @@ def suits(x: Any, filters: int) -> bool:
 
 def correlate(x: Any, weight: Any, bias: Any, windows: Windows, start: Ints) -> Any:
     """Z (N, F, *out), channels-last."""
-    images, count = channels_last(x), len(weight)
+    images, count = turnable(x), len(weight)
     # as it is fastest turned: (*kernel, F, C) -> (F, *kernel, C)
     matrix = np.ascontiguousarray(np.moveaxis(pixels_first(weight), -2, 0)).reshape(count, -1)
     z = memory.empty((len(x), count, *windows.out), x.dtype, memory.channels_last(x.ndim))
@@ -58,7 +58,7 @@ def correlate(x: Any, weight: Any, bias: Any, windows: Windows, start: Ints) -> 
 
 def correlate_kernel(x: Any, dz: Any, windows: Windows, start: Ints) -> Any:
     """dK (F, C, *kernel)."""
-    images, count = channels_last(x), dz.shape[1]
+    images, count = turnable(x), dz.shape[1]
     is_as_is = dz.flags.c_contiguous  # then the pixels of an image are a matrix for BLAS, but not those of several
     upstream = dz.transpose(memory.channels_last(dz.ndim)) if is_as_is else channels_last(dz)
     sums: dict[int, Any] = {}
@@ -97,12 +97,12 @@ def parts(count: int, out: Ints, size: int, chunk: int, least: int) -> list[tupl
 
 
 def _gathered(images: Any, windows: Windows, start: Ints, part: tuple[slice, slice]) -> Any:
-    """The windows of a part, as rows (windows, entries of the kernel and channels), from images (N, *size, C)."""
+    """The windows of a part, as rows (windows, entries of the kernel and channels), of `turnable` images."""
     some, rows = part
     windows = windows._replace(out=(rows.stop - rows.start, *windows.out[1:]))
     start = (start[0] + rows.start * windows.stride[0], *start[1:])
-    seen = framed(images[some], windows.region(start))
-    (of_image, *steps, of_channel), channels = seen.strides, images.shape[-1]
+    seen = framed(turned(images[some]), windows.region(start))
+    (of_image, *steps, of_channel), channels = seen.strides, seen.shape[-1]
     dilated, strided = (
         [by * step for by, step in zip(each, steps, strict=True)] for each in (windows.dilation, windows.stride)
     )

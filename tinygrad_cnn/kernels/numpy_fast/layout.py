@@ -124,6 +124,25 @@ def channels_last(x: Any) -> Any:
     return y
 
 
+def turnable(x: Any) -> Any:
+    """Images (N, C, *size) that `turned` takes: as they are, or channels-last ones."""
+    if x.flags.c_contiguous and x.size and _is_turned_fast(x[0]):
+        return x
+    return channels_last(x).transpose(0, -1, *range(1, x.ndim - 1))
+
+
+def turned(x: Any) -> Any:
+    """Some `turnable` images (N, C, *size) as (N, *size, C): a view, or in scratch memory, to stay in the cache."""
+    view = x.transpose(memory.channels_last(x.ndim))
+    if not x.flags.c_contiguous or view.flags.c_contiguous:
+        return view
+    # All images are one matrix, since few calls for much are faster than the contrary: (N C, pixels) -> (pixels, N C).
+    planes = x.reshape(len(x) * x.shape[1], -1)
+    y = memory.scratch("turned", (x.size,), x.dtype).reshape(planes.shape[::-1])
+    _transpose(y, planes)
+    return np.moveaxis(y.reshape(*x.shape[2:], *x.shape[:2]), -2, 0)
+
+
 def channels_first(x: Any) -> Any:
     """Images (N, C, *size) as they are, but channels-last ones with each channel's pixels side by side."""
     if not (x.size and memory.is_channels_last(x) and _is_turned_fast(x[0].transpose(*range(1, x.ndim - 1), 0))):

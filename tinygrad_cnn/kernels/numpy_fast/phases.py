@@ -22,7 +22,7 @@ from tinygrad_cnn.kernels import memory
 from tinygrad_cnn.kernels.blas import multiply_into
 from tinygrad_cnn.kernels.numpy_fast import gathered
 from tinygrad_cnn.kernels.numpy_fast.gathered import PARTS, framed
-from tinygrad_cnn.kernels.numpy_fast.layout import channels_last, pixels_first
+from tinygrad_cnn.kernels.numpy_fast.layout import channels_last, pixels_first, turnable, turned
 from tinygrad_cnn.kernels.numpy_fast.lowering import cut, share
 from tinygrad_cnn.kernels.reference import Ints, Pairs
 
@@ -94,7 +94,7 @@ def _tile(y: Any, x: Any, weight: Any, bias: Any) -> None:
 
 def _by_phases(y: Any, x: Any, weight: Any, bias: Any, rows: list[Phase], columns: list[Phase]) -> None:
     """y (N, H', W', F) by the phases of its rows and of its columns."""
-    images, entries, (channels, filters) = channels_last(x), pixels_first(weight), weight.shape[:2]
+    images, entries, (channels, filters) = turnable(x), pixels_first(weight), weight.shape[:2]
     top, bottom = min(p.start for p in rows), max(p.stop for p in rows)
     left = min(p.start for p in columns)
     width = -(-y.shape[2] // len(columns))  # how often each phase follows
@@ -103,7 +103,7 @@ def _by_phases(y: Any, x: Any, weight: Any, bias: Any, rows: list[Phase], column
 
     def transpose_some(some: slice) -> None:
         n = some.stop - some.start
-        seen = framed(images[some], ((top, bottom), (left, left + width + span - 1)))
+        seen = framed(turned(images[some]), ((top, bottom), (left, left + width + span - 1)))
         of_image, of_row, of_pixel, of_channel = seen.strides
         shape = bottom - top, n, width, span, channels
         pixels = memory.scratch("rows", (prod(shape[:3]), span * channels), x.dtype)

@@ -4,8 +4,8 @@ Channels-last is what its kernels are fastest with, so that a network runs witho
 made it; anything else is reordered on the way in. Kernels always want their weights in blocks, which costs little.
 
 Some cases are faster in another way than the library's first choice for channels-last images:
-- Few channels: where the layout of one image is left open ("anyhow"), the library takes its older kernels, which are
-  up to 1.7 times as fast as those that it prefers for channels-last on both sides.
+- Few channels, or rows of few pixels: where the layout of one image is left open ("anyhow"), the library takes its
+  older kernels, which are up to 1.7 times as fast as those that it prefers for channels-last on both sides.
 - dX of a gray or colour image: one product and a scattering, in channels-first memory.
 - A kernel of one pixel, stride 1: a product of matrices; where images are channels-first, one for each sample, and the
   result is channels-first too.
@@ -49,6 +49,7 @@ from tinygrad_cnn.kernels.onednn.library import UnsupportedError
 from tinygrad_cnn.kernels.reference import Pairs
 
 FEW = 32  # channels, below which the older kernels are faster
+NARROW, MANY = 4, 256  # so few pixels in a row of Z, for so many channels, with which they are faster, too
 COLOURS = 3  # channels of an image, up to which its gradient is a product
 
 _FLOAT32 = np.dtype(np.float32)
@@ -162,6 +163,7 @@ class Convolution:
         self.weight, self.groups = (groups, weight[0] // groups, *weight[1:]) if groups > 1 else weight, groups
         self.kernel = anyhow(self.weight, self.number)
         self.has_few = groups == 1 and min(x[1], z[1]) < FEW and prod(weight[2:]) > 1
+        self.is_narrow = groups == 1 and min(x[1], z[1]) >= MANY and z[-1] <= NARROW
         is_padded = any(before for before, _ in padding)
         self.is_product = x[2:] == z[2:] and prod(weight[2:]) == prod(stride) == groups == 1 and not is_padded
 
@@ -193,7 +195,7 @@ def _correlate(
     if bias_strides is not None:
         bias = ordered(weight[:1])
         given.append((BIAS, strided(weight[:1], bias_strides)))
-    written = anyhow(z) if convolution.has_few else convolution.z
+    written = anyhow(z) if convolution.has_few or convolution.is_narrow else convolution.z
     descriptor = convolution.forward(convolution.read_x, written, bias)
     return Plan(Kernel(descriptor, *given, (RESULT, convolution.z, True)), z, convolution.axes)
 
@@ -231,7 +233,8 @@ def _scatter(
     if convolution.is_product and is_same(given[0][1], ordered(z)):
         with suppress(UnsupportedError):
             return _of_samples(z, weight[1::-1], weight_strides[1::-1], x, convolution.number)
-    if prod(weight[2:]) == 1 and groups == 1 and not is_same(given[0][1], convolution.z):
+    is_turned = prod(weight[2:]) == 1 and groups == 1 and not is_same(given[0][1], convolution.z)
+    if is_turned or convolution.is_narrow:
         return plan(anyhow(z, convolution.number), anyhow(x), convolution.x, convolution.axes)
     written = anyhow(x) if convolution.has_few else convolution.x
     return plan(convolution.read_z, written, convolution.x, convolution.axes)

@@ -34,7 +34,7 @@ from tinygrad_cnn.kernels.onednn.descriptors import (
     ordered,
     strided,
 )
-from tinygrad_cnn.kernels.onednn.direct import Convolution
+from tinygrad_cnn.kernels.onednn.direct import MANY, NARROW, Convolution
 from tinygrad_cnn.kernels.onednn.elementwise import ADD
 from tinygrad_cnn.kernels.onednn.execution import Kernel, cached, described, number_of_products, reorder, wanted
 from tinygrad_cnn.kernels.onednn.library import UnsupportedError
@@ -120,6 +120,8 @@ class _Shapes(NamedTuple):
         pairs, pixels = prod(self.weight[:2]), self.z[0] * prod(self.z[2:])
         if min(self.z) < 1 or pairs < PAIRS or pixels < fewest or pairs * pixels < TRIPLES:
             raise UnsupportedError("few channels, or few pixels")
+        if self.z[-1] <= NARROW and min(self.weight[:2]) >= MANY:
+            raise UnsupportedError("rows of few pixels")
         before = self.padding[0][0]
         if not (0 <= before < TAPS and 0 <= self.z[2] + TAPS - 1 - self.x[2] - before < TAPS):
             raise UnsupportedError("rows that see nothing of the images")

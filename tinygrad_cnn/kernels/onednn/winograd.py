@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_cnn.kernels import memory
-from tinygrad_cnn.kernels.finite import has_finite_sum
 from tinygrad_cnn.kernels.onednn import library
 from tinygrad_cnn.kernels.onednn.copies import channels_last
 from tinygrad_cnn.kernels.onednn.descriptors import (
@@ -39,6 +38,7 @@ from tinygrad_cnn.kernels.onednn.elementwise import ADD
 from tinygrad_cnn.kernels.onednn.execution import Kernel, cached, described, number_of_products, reorder, wanted
 from tinygrad_cnn.kernels.onednn.library import UnsupportedError
 from tinygrad_cnn.kernels.onednn.sequences import Sequence
+from tinygrad_cnn.kernels.onednn.sums import is_finite
 from tinygrad_cnn.kernels.reference import Pairs
 from tinygrad_cnn.kernels.winograd import FILTER, PRODUCTS, TAPS, Block, blocks, looks_finite
 
@@ -100,7 +100,7 @@ def correlate_kernel(x: Any, dz: Any, kernel: Ints, stride: Ints, padding: Pairs
         return None
     dk = memory.empty((dz.shape[1], x.shape[1], *kernel), _FLOAT32)
     plan.steps(channels_last(x), channels_last(dz), dk)
-    return dk if has_finite_sum(dk) else None
+    return dk if is_finite(dk) else None
 
 
 class _Shapes(NamedTuple):

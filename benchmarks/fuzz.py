@@ -45,7 +45,7 @@ ALWAYS = (
 """What keeps kernels for large arrays from small ones, and a number with which it doesn't."""
 
 FOR_LARGE = {
-    "of many channels": (*ALWAYS, (numpy_fast.shifted, "FEW", 0), (onednn.convolution, "FEW", 0)),
+    "of many channels": (*ALWAYS, (numpy_fast.gathered, "FEW", 0), (onednn.convolution, "FEW", 0)),
     "of few channels": (*ALWAYS, (numpy_fast.unrolled, "FEW", 0)),
 }
 

@@ -31,13 +31,13 @@ from tinygrad_cnn.kernels.onednn.library import UnsupportedError
 from tinygrad_cnn.kernels.onednn.sums import is_finite
 
 # dnnl_alg_kind_t
-ADD, MULTIPLY, MAXIMUM, SUBTRACT, LESS_EQUAL = 0x1FFF0, 0x1FFF1, 0x1FFF2, 0x1FFF5, 0x1FFF8
+ADD, MULTIPLY, MAXIMUM, SUBTRACT, NOT_EQUAL = 0x1FFF0, 0x1FFF1, 0x1FFF2, 0x1FFF5, 0x1FFFB
 LINEAR = 0x26
-ITSELF, NOT = (1.0, 0.0), (-1.0, 1.0)  # the factor and the summand of linear functions
+ITSELF = 1.0, 0.0  # the factor and the summand of a linear function
 FOLLOWING = 1 << 15  # DNNL_ARG_ATTR_MULTIPLE_POST_OP_BASE
 
 RELU = MAXIMUM, True, MAXIMUM, ITSELF
-RELU_GRADIENT = LESS_EQUAL, True, NOT, MULTIPLY
+RELU_GRADIENT = NOT_EQUAL, True, MULTIPLY
 
 _FLOAT32 = np.dtype(np.float32)
 _ZERO = np.zeros(1, _FLOAT32)
@@ -54,7 +54,7 @@ def relu(x: Any) -> Any:
 
 
 def relu_gradient(dz: Any, z: Any) -> Any:
-    """As the definition: (1 - (z <= 0)) dz, and once more where a NaN says that a 0 may have met an infinity."""
+    """As the definition: (z != 0) dz, and once more where a NaN says that a 0 may have met an infinity."""
     run = _kernel(z.shape, z.strides, *RELU_GRADIENT) if z.dtype == _FLOAT32 else None
     upstream = dz if are_alike(z, dz) else copy(dz, memory.empty_like(z))
     if run is None or upstream is NotImplemented:

@@ -93,7 +93,10 @@ def _of_many_channels(x: Any, weight: Any, bias: Any, windows: Windows, start: I
 
 def _correlate_groups(x: Any, weight: Any, bias: Any, windows: Windows, start: Ints, groups: int) -> Any:
     """The correlation (F, *out, N) by products."""
-    z = memory.empty((len(weight), *windows.out, len(x)), x.dtype)
+    shape = len(weight), *windows.out, len(x)
+    # the filters innermost where that is as fast and what follows will want it
+    is_last = len(x) == 1 == groups and len(weight) >= gathered.FEW and x.dtype == np.float32
+    z = memory.empty(shape, x.dtype, (*range(1, len(shape)), 0) if is_last else None)
     is_depthwise = depthwise.suits(x, weight.shape[1], windows, groups)
     x = channels_first(x) if is_depthwise else x
 
@@ -178,7 +181,7 @@ def correlate_kernel(x: Any, dz: Any, kernel: Ints, stride: Ints, padding: Pairs
         if winograd.suits(x, dz.shape[1], windows, start):
             dk = winograd.correlate_kernel(x, dz, windows, start)
         return gathered.correlate_kernel(x, dz, windows, start) if dk is None else dk
-    if groups == 1 and unrolled.suits(x, dz.shape[1], kernel) and memory.is_channels_last(dz):
+    if groups == 1 and unrolled.suits(x, dz.shape[1], kernel):
         return unrolled.correlate_kernel(x, dz, windows, start)
     dk = np.empty((dz.shape[1], x.shape[1] // groups, *kernel), x.dtype)
     is_depthwise = depthwise.suits(x, dk.shape[1], windows, groups)
@@ -194,7 +197,7 @@ def correlate_kernel(x: Any, dz: Any, kernel: Ints, stride: Ints, padding: Pairs
                 dk[filters] = of_filters
                 return
         image = batch_last(images, windows.region(start))
-        if len(dk) // groups < FILTERS_LAST:
+        if len(dk) // groups < FILTERS_LAST or (len(x) == 1 and dz.flags.c_contiguous):
             upstream = batch_last(upstream, tuple((0, m) for m in windows.out))
         else:
             upstream = filters_last(upstream)

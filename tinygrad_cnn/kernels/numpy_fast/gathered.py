@@ -101,7 +101,11 @@ def _gathered(images: Any, windows: Windows, start: Ints, part: tuple[slice, sli
     some, rows = part
     windows = windows._replace(out=(rows.stop - rows.start, *windows.out[1:]))
     start = (start[0] + rows.start * windows.stride[0], *start[1:])
-    seen = framed(turned(images[some]), windows.region(start))
+    images, (rows_seen, *region) = images[some], windows.region(start)
+    if len(images) == 1:  # no need to turn more of it
+        first = max(rows_seen[0], 0)
+        images, rows_seen = images[:, :, first : max(rows_seen[1], first)], (rows_seen[0] - first, rows_seen[1] - first)
+    seen = framed(turned(images), (rows_seen, *region))
     (of_image, *steps, of_channel), channels = seen.strides, seen.shape[-1]
     dilated, strided = (
         [by * step for by, step in zip(each, steps, strict=True)] for each in (windows.dilation, windows.stride)

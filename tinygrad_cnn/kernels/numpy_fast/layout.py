@@ -132,11 +132,14 @@ def turnable(x: Any) -> Any:
 
 
 def turned(x: Any) -> Any:
-    """Some `turnable` images (N, C, *size) as (N, *size, C): a view, or in scratch memory, to stay in the cache."""
+    """Some `turnable` images (n, C, *size), or some rows of one, as (n, *size, C): a view, or in scratch memory.
+
+    There they stay in the cache. All of them are one matrix, since few long calls do not wait for one another as much
+    as many short ones.
+    """
     view = x.transpose(memory.channels_last(x.ndim))
-    if not x.flags.c_contiguous or view.flags.c_contiguous:
+    if x.strides[1] == x.itemsize or view.flags.c_contiguous:
         return view
-    # All images are one matrix, since few calls for much are faster than the contrary: (N C, pixels) -> (pixels, N C).
     planes = x.reshape(len(x) * x.shape[1], -1)
     y = memory.scratch("turned", (x.size,), x.dtype).reshape(planes.shape[::-1])
     _transpose(y, planes)

@@ -199,7 +199,8 @@ def correlate(z: Any, x: Any, weight: Any, bias: Any, windows: Windows) -> None:
 
 def _flat(z: Any) -> Any:
     """z (groups, F, rows, ..., N) with each row as one axis, a view; None if there are gaps in its rows."""
-    return z.reshape(*z.shape[:3], -1) if z[0, 0, 0].flags.c_contiguous else None
+    has_gaps = not z[0, 0, 0].flags.c_contiguous and prod(z.shape[4:]) > 1
+    return None if has_gaps else z.reshape(*z.shape[:3], -1)
 
 
 def multiply(a: Any, b: Any, out: Any) -> None:

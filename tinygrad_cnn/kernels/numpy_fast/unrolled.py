@@ -1,8 +1,7 @@
 """Convolutions of few channels to many filters, as of a first layer: one product of all windows (im2col).
 
-The windows of some images are the columns of a matrix (channels and entries of the kernel, windows). The product of the
-kernels with it is turned while it is in the cache, so that images come out channels-last, as `shifted` and `winograd`
-want them.
+The windows of some images are the columns of a matrix (channels and entries of the kernel, windows). Its product with
+the kernels is channels-last, as `gathered` and `winograd` want images.
 
 Source: Chellapilla, Puri and Simard, High Performance Convolutional Neural Networks for Document Processing (2006).
 """
@@ -18,8 +17,8 @@ from numpy.lib.stride_tricks import as_strided
 from tinygrad_cnn.kernels import memory
 from tinygrad_cnn.kernels.blas import multiply_into
 from tinygrad_cnn.kernels.numpy_fast.gathered import FEW, PARTS, parts
-from tinygrad_cnn.kernels.numpy_fast.layout import channels_last, transpose
-from tinygrad_cnn.kernels.numpy_fast.lowering import SUMS, Windows, cut, multiply, share, sum_of_parts
+from tinygrad_cnn.kernels.numpy_fast.layout import turnable, turned
+from tinygrad_cnn.kernels.numpy_fast.lowering import SUMS, Windows, add_products, cut, share, sum_of_parts
 from tinygrad_cnn.kernels.numpy_fast.reach import reached
 from tinygrad_cnn.kernels.reference import Ints
 
@@ -43,15 +42,10 @@ def correlate(x: Any, weight: Any, bias: Any, windows: Windows, start: Ints) -> 
     matrix = np.ascontiguousarray(weight).reshape(len(weight), -1)
 
     def correlate_part(part: tuple[slice, slice]) -> None:
-        columns = _columns(images, windows, part)
-        rows = memory.scratch("rows", (len(matrix), columns.shape[1]), x.dtype)
-        multiply(matrix, columns, rows)
+        sums = pixels[part].reshape(-1, len(matrix))
+        multiply_into(sums, _columns(images, windows, part).T, matrix.T)
         if bias is not None:
-            np.add(rows, bias[:, None], out=rows)
-        place = pixels[part]
-        each = rows.reshape(len(rows), len(place), -1)
-        for image, some in zip(place, each.swapaxes(0, 1), strict=True):
-            transpose(image.reshape(-1, len(rows)), some)
+            np.add(sums, bias, out=sums)
 
     share(correlate_part, _parts(x, windows))
     return z
@@ -59,22 +53,23 @@ def correlate(x: Any, weight: Any, bias: Any, windows: Windows, start: Ints) -> 
 
 def correlate_kernel(x: Any, dz: Any, windows: Windows, start: Ints) -> Any:
     """dK (F, C, *kernel)."""
-    images, upstream = _padded(x, windows, start), channels_last(dz)
-    shape = dz.shape[1], x.shape[1], *windows.kernel
+    images, shape, dz = _padded(x, windows, start), (dz.shape[1], x.shape[1], *windows.kernel), turnable(dz)
     sums: dict[int, Any] = {}
 
     def correlate_parts(some: slice) -> None:
-        total = memory.empty((prod(shape[1:]), shape[0]), x.dtype)
+        total = memory.empty((1, prod(shape[1:]), shape[0]), x.dtype)
         total.fill(0)
         for part in todo[some]:
-            rows = upstream[part].reshape(-1, shape[0])
-            multiply_into(total, _columns(images, windows, part), rows, add=True)
+            columns, upstream = _columns(images, windows, part), turned(dz[part[0], :, part[1]])
+            upstream = upstream.reshape(1, len(upstream), -1, shape[0])
+            columns = columns.reshape(1, len(columns), *upstream.shape[1:3]).swapaxes(1, 2)
+            add_products(total, columns, upstream)
         sums[some.start] = total
 
     todo = _parts(x, windows)
     # Which parts are summed together does not depend on the number of threads, so that the rounding doesn't either.
     share(correlate_parts, cut(len(todo), -(-len(todo) // SUMS)))
-    return np.ascontiguousarray(sum_of_parts(sums).T).reshape(shape)
+    return np.ascontiguousarray(sum_of_parts(sums)[0].T).reshape(shape)
 
 
 def _parts(x: Any, windows: Windows) -> list[tuple[slice, slice]]:

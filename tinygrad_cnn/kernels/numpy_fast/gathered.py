@@ -27,7 +27,7 @@ CHUNK_BYTES = 2 << 20
 """About so many bytes of windows are gathered at a time."""
 
 PARTS = 4
-"""There are so many parts or more, for the threads to share."""
+"""The number of parts is a multiple, for the threads to share."""
 
 SUMS_BYTES = 1 << 24
 """Kernels' gradients are summed up in several sums, which the threads share, of about so many bytes together."""
@@ -84,16 +84,21 @@ def correlate_kernel(x: Any, dz: Any, windows: Windows, start: Ints) -> Any:
 
 
 def _parts_of(x: Any, windows: Windows) -> list[tuple[slice, slice]]:
-    return parts(len(x), windows.out, x.shape[1] * prod(windows.kernel) * x.itemsize, CHUNK_BYTES, PARTS)
+    return parts(len(x), windows.out, x.shape[1] * prod(windows.kernel) * x.itemsize, CHUNK_BYTES)
 
 
-def parts(count: int, out: Ints, size: int, chunk: int, least: int) -> list[tuple[slice, slice]]:
-    """Some of `count` images, or some rows of one, with about `chunk` bytes if a window has `size`; `least` or more."""
-    rows = out[0]
-    most = max(chunk // (size * prod(out[1:])), 1)  # rows
-    images = cut(count, max(1, min(most // rows, -(-count // least))))
-    height = min(most, -(-rows * len(images) // least)) if count < least or most < rows else rows
-    return [(some, few) for some in images for few in cut(rows, max(height, 1))]
+def parts(count: int, out: Ints, size: int, chunk: int) -> list[tuple[slice, slice]]:
+    """Some of `count` images, or some rows of one, with about `chunk` bytes if a window has `size`; `PARTS` or more."""
+    total = count * out[0]  # rows
+    least = -(-total * prod(out[1:]) * size // chunk)
+    pieces = -(-least // PARTS) * PARTS  # so that threads have as much to do
+    images = min(count, pieces)
+    rows = min(out[0], -(-pieces // images))
+    return [(some, few) for some in _evenly(count, images) for few in _evenly(out[0], rows)]
+
+
+def _evenly(count: int, pieces: int) -> list[slice]:
+    return [slice(count * i // pieces, count * (i + 1) // pieces) for i in range(pieces)]
 
 
 def _gathered(images: Any, windows: Windows, start: Ints, part: tuple[slice, slice]) -> Any:

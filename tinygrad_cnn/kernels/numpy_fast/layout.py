@@ -18,7 +18,7 @@ import numpy as np
 from tinygrad_cnn.kernels import blas, memory, threads
 from tinygrad_cnn.kernels.reference import Pairs
 
-SMALL_BYTES = 1 << 20
+SMALL_BYTES = 3 << 20
 """So many bytes are copied by one thread."""
 
 CONFLICT_BYTES = 1 << 10

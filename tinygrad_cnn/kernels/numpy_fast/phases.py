@@ -21,9 +21,9 @@ from numpy.lib.stride_tricks import as_strided
 from tinygrad_cnn.kernels import memory
 from tinygrad_cnn.kernels.blas import multiply_into
 from tinygrad_cnn.kernels.numpy_fast import gathered
-from tinygrad_cnn.kernels.numpy_fast.gathered import PARTS, framed
+from tinygrad_cnn.kernels.numpy_fast.gathered import framed
 from tinygrad_cnn.kernels.numpy_fast.layout import channels_last, pixels_first, turnable, turned
-from tinygrad_cnn.kernels.numpy_fast.lowering import cut, share
+from tinygrad_cnn.kernels.numpy_fast.lowering import share
 from tinygrad_cnn.kernels.reference import Ints, Pairs
 
 CHUNK_BYTES = 2 << 20
@@ -128,4 +128,4 @@ def _by_phases(y: Any, x: Any, weight: Any, bias: Any, rows: list[Phase], column
 
 def _parts(count: int, size: int) -> list[slice]:
     """Some of so many images, which take so many bytes."""
-    return cut(count, max(1, min(CHUNK_BYTES // size, -(-count // PARTS))))
+    return [some for some, _ in gathered.parts(count, (1,), size, CHUNK_BYTES)]

@@ -16,7 +16,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from tinygrad_cnn.kernels import memory
 from tinygrad_cnn.kernels.blas import multiply_into
-from tinygrad_cnn.kernels.numpy_fast.gathered import FEW, PARTS, parts
+from tinygrad_cnn.kernels.numpy_fast.gathered import FEW, parts
 from tinygrad_cnn.kernels.numpy_fast.layout import turnable, turned
 from tinygrad_cnn.kernels.numpy_fast.lowering import SUMS, Windows, add_products, cut, share, sum_of_parts
 from tinygrad_cnn.kernels.numpy_fast.reach import reached
@@ -73,7 +73,7 @@ def correlate_kernel(x: Any, dz: Any, windows: Windows, start: Ints) -> Any:
 
 
 def _parts(x: Any, windows: Windows) -> list[tuple[slice, slice]]:
-    return parts(len(x), windows.out, x.shape[1] * prod(windows.kernel) * x.itemsize, CHUNK_BYTES, PARTS)
+    return parts(len(x), windows.out, x.shape[1] * prod(windows.kernel) * x.itemsize, CHUNK_BYTES)
 
 
 def _padded(x: Any, windows: Windows, start: Ints) -> Any:

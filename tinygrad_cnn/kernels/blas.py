@@ -94,12 +94,14 @@ def multiply_into(out: Any, a: Any, b: Any, add: bool = False) -> None:
     size = out.itemsize
     orders, steps = [], []
     for matrix in (a, b):
-        is_as_is = matrix.strides[1] == size and matrix.strides[0] >= matrix.shape[1] * size
+        # The step along an axis of one element may be anything.
+        has_rows = matrix.strides[1] == size and matrix.strides[0] >= matrix.shape[1] * size
+        is_as_is = has_rows or matrix.shape[1] == 1
         orders.append(_AS_IS if is_as_is else _TRANSPOSED)
-        steps.append(matrix.strides[0 if is_as_is else 1] // size)
+        steps.append(max(matrix.strides[0 if is_as_is else 1] // size, 1))
     product(
         _ROWS, *orders, *out.shape, a.shape[1], 1.0, address_of(a), steps[0], address_of(b), steps[1],
-        1.0 if add else 0.0, address_of(out), out.strides[0] // size,
+        1.0 if add else 0.0, address_of(out), max(out.strides[0] // size, out.shape[1]),
     )  # fmt: skip
 
 

@@ -42,9 +42,7 @@ def _dot(a: Any, b: Any) -> Any:
         return a.dot(b)
 
 
-def full_correlate(
-    dz: Any, rotated: Any, bias: Any, size: Ints, stride: Ints, padding: Pairs, dilation: Ints
-) -> Any:
+def full_correlate(dz: Any, rotated: Any, bias: Any, size: Ints, stride: Ints, padding: Pairs, dilation: Ints) -> Any:
     """dZ, dilated and zero-padded, correlated with the rotated kernel (F, C, *kernel), + B[c]."""
     windows, room, places, taken = _full_windows(dz.shape[2:], rotated.shape[2:], size, stride, padding, dilation)
     wide = np.zeros((*dz.shape[:2], *room), dz.dtype)

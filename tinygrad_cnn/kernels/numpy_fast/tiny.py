@@ -95,9 +95,7 @@ def _with_zero(x: Any) -> Any:
 
 
 @lru_cache(32)
-def _places(
-    shape: Ints, filters: int, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints
-) -> _Places | None:
+def _places(shape: Ints, filters: int, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints) -> _Places | None:
     """For an image of the shape; None where its windows have too many numbers, or none."""
     spans = zip(shape[2:], kernel, stride, padding, dilation, strict=True)
     out = tuple((m + before + after - d * (k - 1) - 1) // s + 1 for m, k, s, (before, after), d in spans)

@@ -5,6 +5,7 @@ import pytest
 
 from tests.operands import assert_close, assert_equal, integers, layouts, normals, specials
 from tinygrad_cnn.kernels import dispatch, elementary, memory, onednn, sums
+from tinygrad_cnn.kernels.onednn import elementwise
 from tinygrad_cnn.kernels.onednn.sums import WIDTH
 
 pytestmark = pytest.mark.skipif(onednn.unavailable() is not None, reason=f"no oneDNN: {onednn.unavailable()}")
@@ -171,3 +172,11 @@ def test_copies(shape):
         assert not part[:, 0].any()
         assert not part[:, -2:].any()
         assert_equal(onednn.copy(part[:, 1:-2], np.empty_like(x)), x)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (7, 3), (64, 96), (1024, 1024), (3, 70_001)])
+def test_a_row_is_added_to_every_row(shape):
+    matrix, row = integers(shape, 1, np.float32), integers(shape[1:], 2, np.float32)
+    expected = matrix + row
+    elementwise.add_row(matrix, row)
+    assert_equal(matrix, expected)

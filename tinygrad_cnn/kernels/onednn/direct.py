@@ -44,6 +44,7 @@ from tinygrad_cnn.kernels.onednn.descriptors import (
     ordered,
     strided,
 )
+from tinygrad_cnn.kernels.onednn.elementwise import add_row
 from tinygrad_cnn.kernels.onednn.execution import Kernel, cached, described, number_of_products
 from tinygrad_cnn.kernels.onednn.library import UnsupportedError
 from tinygrad_cnn.kernels.reference import Pairs
@@ -101,12 +102,11 @@ def conv_transpose(
 
 
 def _add_bias(y: Any, bias: Any, axes: Ints | None) -> None:
-    """y += B; in channels-last memory a row of pixels at a time, since NumPy is slow with short runs."""
+    """y += B; in channels-last memory a row of pixels at a time, since short runs take long."""
     if axes is None:
         y += bias.reshape(-1, *(1,) * (y.ndim - 2))
     else:
-        rows = y.transpose(axes).reshape(-1, y.shape[-1] * y.shape[1])
-        rows += np.tile(bias, y.shape[-1])
+        add_row(y.transpose(axes).reshape(-1, y.shape[-1] * y.shape[1]), np.tile(bias, y.shape[-1]))
 
 
 def correlate_kernel(x: Any, dz: Any, kernel: Ints, stride: Ints, padding: Pairs, dilation: Ints, groups: int) -> Any:

@@ -102,6 +102,15 @@ def add_scaled(y: Any, x: Any, factor: float) -> Any:
     return y
 
 
+def add_row(matrix: Any, row: Any) -> None:
+    """Add a row to every row of a matrix, both of float32 and without gaps."""
+    run = _sum_with_row(matrix.shape)
+    if run is None:
+        matrix += row
+    else:
+        run(matrix, row, matrix)
+
+
 def are_alike(x: Any, y: Any) -> bool:
     """Whether two arrays are of float32 and one shape, and lie in memory in the same way."""
     if type(y) is not np.ndarray or x.dtype != _FLOAT32 or y.dtype != _FLOAT32 or x.shape != y.shape:
@@ -150,6 +159,14 @@ def _scaled_sum(shape: Ints, strides: Ints) -> Kernel:
     kernel = Kernel(descriptor, (SOURCE, vector), (SOURCE_1, vector), (RESULT, vector, True))
     kernel.add_operands([(SCALES | SOURCE_1, ordered((1,)))])
     return kernel
+
+
+@cached
+def _sum_with_row(shape: Ints) -> Kernel:
+    """Called with a matrix, a row, and the matrix that is the result."""
+    matrix, row = ordered(shape), ordered((1, shape[1]))
+    descriptor = described("binary", ADD, matrix, row, matrix, attributes())
+    return Kernel(descriptor, (SOURCE, matrix), (SOURCE_1, row), (RESULT, matrix, True))
 
 
 def _vector(shape: Ints, strides: Ints) -> Handle:

@@ -3,6 +3,8 @@
 Images are channels-last here, so that a row of a window is one run of memory, for all channels: a row of the matrix is
 made of `kernel height` copies of such runs. Multiplied with a matrix (entries of the kernel and channels, filters) they
 are the pixels of channels-last images. Some images, or some rows of one, are done at a time by each thread.
+
+With many channels there is a product for each entry, with its columns of the matrix, and BLAS adds them up.
 """
 
 from __future__ import annotations
@@ -23,8 +25,11 @@ from tinygrad_cnn.kernels.reference import Ints, Pairs
 FEW = 32
 """With fewer channels or filters products are too small to be fast."""
 
+MANY = 128
+"""With so many channels a product for each entry of the kernel is as fast, and kernels are better left as they lie."""
+
 CHUNK_BYTES = 2 << 20
-"""About so many bytes of windows are gathered at a time."""
+"""About so many bytes of windows are gathered at a time, or twice those of the kernels, which are read every time."""
 
 PARTS = 4
 """The number of parts is a multiple, for the threads to share."""
@@ -40,51 +45,63 @@ def suits(x: Any, filters: int) -> bool:
 
 def correlate(x: Any, weight: Any, bias: Any, windows: Windows, start: Ints) -> Any:
     """Z (N, F, *out), channels-last."""
-    images, count = turnable(x), len(weight)
-    # as it is fastest turned: (*kernel, F, C) -> (F, *kernel, C)
-    matrix = np.ascontiguousarray(np.moveaxis(pixels_first(weight), -2, 0)).reshape(count, -1)
+    images, count, matrices = turnable(x), len(weight), _matrices(pixels_first(weight))
     z = memory.empty((len(x), count, *windows.out), x.dtype, memory.channels_last(x.ndim))
     pixels = z.transpose(memory.channels_last(x.ndim))
 
     def correlate_part(part: tuple[slice, slice]) -> None:
         sums = pixels[part].reshape(-1, count)
-        multiply_into(sums, _gathered(images, windows, start, part), matrix.T)
+        rows = _gathered(images, windows, start, part)
+        for i, (matrix, some) in enumerate(zip(matrices, np.split(rows, len(matrices), axis=1), strict=True)):
+            multiply_into(sums, some, matrix.T, add=i > 0)
         if bias is not None:
             np.add(sums, bias, out=sums)
 
-    share(correlate_part, _parts_of(x, windows))
+    share(correlate_part, _parts_of(x, windows, count))
     return z
 
 
 def correlate_kernel(x: Any, dz: Any, windows: Windows, start: Ints) -> Any:
     """dK (F, C, *kernel)."""
-    images, count = turnable(x), dz.shape[1]
+    images, count, entries = turnable(x), dz.shape[1], prod(windows.kernel)
     is_as_is = dz.flags.c_contiguous  # then the pixels of an image are a matrix for BLAS, but not those of several
     upstream = dz.transpose(memory.channels_last(dz.ndim)) if is_as_is else channels_last(dz)
+    each = 1 if x.shape[1] < MANY else entries
     sums: dict[int, Any] = {}
 
     def correlate_parts(some: slice) -> None:
-        total = memory.empty((count, prod(windows.kernel) * x.shape[1]), x.dtype)
+        total = memory.empty((each, count, entries // each * x.shape[1]), x.dtype)
         total.fill(0)
         for part in todo[some]:
-            seen, several = _gathered(images, windows, start, part), upstream[part]
-            if is_as_is:
-                for image, of_image in zip(several, seen.reshape(len(several), -1, seen.shape[1]), strict=True):
-                    multiply_into(total, image.reshape(-1, count).T, of_image, add=True)
-            else:
-                multiply_into(total, several.reshape(-1, count).T, seen, add=True)
+            rows, pixels = _gathered(images, windows, start, part), upstream[part]
+            several = len(pixels) if is_as_is else 1
+            for of_image, seen in zip(pixels.reshape(several, -1, count), np.split(rows, several), strict=True):
+                for to, columns in zip(total, np.split(seen, each, axis=1), strict=True):
+                    multiply_into(to, of_image.T, columns, add=True)
         sums[some.start] = total
 
-    todo = _parts_of(x, windows)
+    todo = _parts_of(x, windows, count)
     # Which parts are summed together does not depend on the number of threads, so that the rounding doesn't either.
-    size = prod(windows.kernel) * count * x.shape[1] * x.itemsize
+    size = entries * count * x.shape[1] * x.itemsize
     share(correlate_parts, cut(len(todo), -(-len(todo) // min(max(SUMS_BYTES // size, 2), 8))))
-    dk = sum_of_parts(sums).reshape(count, *windows.kernel, x.shape[1])
-    return pixels_last(np.ascontiguousarray(np.moveaxis(dk, 0, -2)))
+    dk = sum_of_parts(sums)
+    if each == 1:
+        dk = np.ascontiguousarray(np.moveaxis(dk.reshape(count, entries, -1), 0, 1))
+    return pixels_last(dk.reshape(*windows.kernel, count, -1))
 
 
-def _parts_of(x: Any, windows: Windows) -> list[tuple[slice, slice]]:
-    return parts(len(x), windows.out, x.shape[1] * prod(windows.kernel) * x.itemsize, CHUNK_BYTES)
+def _matrices(entries: Any) -> Any:
+    """Entries (*kernel, F, C) side by side as one matrix (1, F, kernel C), or if that copies much, (kernel, F, C)."""
+    filters, channels = entries.shape[-2:]
+    entries = entries.reshape(-1, filters, channels)
+    if channels >= MANY:
+        return entries
+    return np.ascontiguousarray(np.moveaxis(entries, 0, 1)).reshape(1, filters, -1)
+
+
+def _parts_of(x: Any, windows: Windows, filters: int) -> list[tuple[slice, slice]]:
+    size = x.shape[1] * prod(windows.kernel) * x.itemsize
+    return parts(len(x), windows.out, size, max(CHUNK_BYTES, 2 * filters * size))
 
 
 def parts(count: int, out: Ints, size: int, chunk: int) -> list[tuple[slice, slice]]:

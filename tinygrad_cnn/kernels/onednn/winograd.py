@@ -209,9 +209,7 @@ class _Filtering:
             start, end = run.start(block.inputs.start, x, numbers[0]), run.start(block.outputs.start, z, numbers[1])
             spread = _spread(block.data.shape, run, x, numbers[0])
             steps.add(spread, steps.keep(block.data), (given, start), steps.room(data))
-            for q in range(PRODUCTS):
-                places = zip((data, kernels, products), (sizes[0], filters.step, sizes[1]), strict=True)
-                steps.add(product[run.rows], *(steps.room(place, q * size) for place, size in places))
+            _multiply(steps, product[run.rows], (data, sizes[0]), (kernels, filters.step), (products, sizes[1]))
             gather = _gather(block.inverse.shape, run, z, numbers[1], has_bias)
             biases = [(bias, 0)] * has_bias
             steps.add(gather, steps.keep(block.inverse), steps.room(products), *biases, (result, end))
@@ -254,14 +252,18 @@ class _Gradient:
             spread = _spread(block.inverse.shape[::-1], run, z, numbers[1], is_transposed=True)
             steps.add(spread, steps.keep(block.inverse), (upstream, end), steps.room(other))
             sums = total if run is runs[0] else more
-            for q in range(PRODUCTS):
-                places = zip((data, other, sums), (*sizes, filters.step), strict=True)
-                steps.add(product[run.rows], *(steps.room(place, q * size) for place, size in places))
+            _multiply(steps, product[run.rows], (data, sizes[0]), (other, sizes[1]), (sums, filters.step))
             if sums is more:
                 steps.add(add, steps.room(total), steps.room(more), steps.room(total))
         steps.add(filters.sums, steps.keep(FILTER), steps.room(total), steps.room(taps))
         for tap in range(TAPS):
             steps.add(filters.turn, steps.room(taps, tap * filters.step), (result, tap * strides[2]))
+
+
+def _multiply(steps: Sequence, product: Kernel, *sides: tuple[int, int]) -> None:
+    """Add the six products: of parts of the room, each with the bytes from one of its six to the next."""
+    for q in range(PRODUCTS):
+        steps.add(product, *(steps.room(part, q * step) for part, step in sides))
 
 
 @cached

@@ -6,7 +6,7 @@ import pytest
 from tests.operands import assert_equal, layouts, normals
 from tinygrad_cnn.kernels import blas
 from tinygrad_cnn.kernels.numpy_fast import layout
-from tinygrad_cnn.kernels.numpy_fast.layout import batch_last, filters_last
+from tinygrad_cnn.kernels.numpy_fast.layout import batch_last, channels_first, filters_last, turnable, turned
 
 SHAPES = [(5, 3, 4, 6), (32, 3, 9, 8), (1, 4, 5, 5), (7, 1, 3, 2), (4, 6, 5), (3, 2, 2, 3, 4)]
 REGIONS = [(0, 0), (-1, 1), (-2, 0), (1, -1), (0, 3), (-9, -20)]
@@ -59,3 +59,26 @@ def test_filters_innermost(shape, order, dtype):
     y = filters_last(x)
     assert_equal(bits(y), bits(np.moveaxis(x, 0, -1)))
     assert y.transpose(*range(1, y.ndim), 0).flags.c_contiguous
+
+
+@pytest.mark.usefixtures("_by")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("order", layouts(np.zeros((1, 1))))
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_some_images_or_some_rows_of_one_with_the_channels_last(shape, order, dtype):
+    x = images(shape, dtype, order)
+    y = turnable(x)
+    for some in (slice(None), slice(1, 3), slice(0, 1)):
+        assert_equal(bits(turned(y[some])), bits(np.moveaxis(x[some], 1, -1)))
+    assert_equal(bits(turned(y[:1, :, 1:3])), bits(np.moveaxis(x[:1, :, 1:3], 1, -1)))
+
+
+@pytest.mark.usefixtures("_by")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("order", layouts(np.zeros((1, 1))))
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_channels_first(shape, order, dtype):
+    x = images(shape, dtype, order)
+    assert_equal(bits(channels_first(x)), bits(x))
+    last = np.moveaxis(np.ascontiguousarray(np.moveaxis(x, 1, -1)), -1, 1)
+    assert_equal(bits(channels_first(last)), bits(x))

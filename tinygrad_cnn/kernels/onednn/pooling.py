@@ -145,8 +145,9 @@ def _windows_of(
         return None
     if algorithm == MAX and prod(kernel) > 255:  # the winners would not be bytes
         return None
-    axes: Ints | None = memory.channels_last(len(given))
-    is_last = _are_contiguous(given, strides, itemsize, axes)
+    last = memory.channels_last(len(given))
+    axes: Ints | None = last
+    is_last = _are_contiguous(given, strides, itemsize, last)
     if _are_contiguous(given, strides, itemsize, range(len(given))):
         # The strides of a single pixel tell
         if not is_last or prod(given[2:]) > 1 or strides[1] >= strides[-1]:

@@ -80,3 +80,18 @@ def test_other_numbers_are_lowered(monkeypatch):
     z = numpy_fast.correlate(x, weight, None, (1, 1), ((0, 0), (0, 0)), (1, 1), 1)
     assert not called
     assert_equal(z, np.full((3, 6, 4, 3), 36.0))
+
+
+@pytest.mark.parametrize(
+    "padding", [((0, 0), (0, 0)), ((1, 0), (0, 0)), ((0, 0), (1, 0)), ((0, 1), (0, 1)), ((1, 1), (2, 0))]
+)
+@pytest.mark.parametrize("kernel", [(2, 2), (2, 3), (1, 1), (3, 2), (4, 5)])
+def test_tiles_that_begin_anywhere(kernel, padding):
+    """A kernel as large as the stride makes tiles side by side, but not all of them need lie on the image."""
+    for stride in (kernel, (2, 2)):
+        for size in ((7, 9), (8, 9), (6, 12)):
+            out = tuple((m + sum(p) - k) // s + 1 for m, p, k, s in zip(size, padding, kernel, stride, strict=True))
+            z, weight = integers((5, 4, *out), 1, np.float32), integers((4, 6, *kernel), 2, np.float32)
+            for bias in (None, integers((6,), 3, np.float32)):
+                arguments = z, weight, bias, size, stride, padding, (1, 1), 1
+                assert_fast_is_reference("conv_transpose", arguments)

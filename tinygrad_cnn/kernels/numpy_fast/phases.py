@@ -66,7 +66,8 @@ def conv_transpose(x: Any, weight: Any, bias: Any, size: Ints, stride: Ints, pad
     """Y (N, F, H', W'), channels-last, from x (N, C, H, W) and kernels (C, F, kH, kW)."""
     y = memory.empty((len(x), weight.shape[1], *size), x.dtype, memory.channels_last(4))
     pixels, kernel = y.transpose(memory.channels_last(4)), weight.shape[2:]
-    if kernel == stride and size == tuple(m * s for m, s in zip(x.shape[2:], stride, strict=True)):
+    tiled = tuple(m * s for m, s in zip(x.shape[2:], stride, strict=True))
+    if kernel == stride and size == tiled and not any(before for before, _ in padding):
         _tile(pixels, x, weight, bias)
     else:
         rows, columns = (phases(s, 1, *axis) for s, *axis in zip(stride, kernel, padding, size, strict=True))

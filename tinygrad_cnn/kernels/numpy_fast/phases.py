@@ -11,7 +11,6 @@ written to where it belongs.
 
 from __future__ import annotations
 
-from itertools import product
 from math import gcd, prod
 from typing import Any, NamedTuple
 
@@ -26,7 +25,7 @@ from tinygrad_cnn.kernels.numpy_fast.layout import channels_last, pixels_first, 
 from tinygrad_cnn.kernels.numpy_fast.lowering import share
 from tinygrad_cnn.kernels.reference import Ints, Pairs
 
-CHUNK_BYTES = 2 << 20
+CHUNK_BYTES = 3 << 20
 """About so many bytes of pixels and products are made at a time."""
 
 
@@ -100,6 +99,8 @@ def _by_phases(y: Any, x: Any, weight: Any, bias: Any, rows: list[Phase], column
     left = min(p.start for p in columns)
     width = -(-y.shape[2] // len(columns))  # how often each phase follows
     kernels = [[np.ascontiguousarray(entries[row.entries, each.entries]) for each in columns] for row in rows]
+    outputs = y.reshape(*y.shape[:2], -1)  # the phases of columns one after the other, as `sums` has them
+    biases = 0 if bias is None else np.tile(bias, y.shape[2])
     span = max(column.start - left + kernel.shape[1] for column, kernel in zip(columns, kernels[0], strict=True))
 
     def transpose_some(some: slice) -> None:
@@ -109,21 +110,22 @@ def _by_phases(y: Any, x: Any, weight: Any, bias: Any, rows: list[Phase], column
         shape = bottom - top, n, width, span, channels
         pixels = memory.scratch("rows", (prod(shape[:3]), span * channels), x.dtype)
         np.copyto(pixels.reshape(shape), as_strided(seen, shape, (of_row, of_image, of_pixel, of_pixel, of_channel)))
-        for (a, row), (b, column) in product(enumerate(rows), enumerate(columns)):
-            place = y[some, row.outputs, column.outputs]
-            sums = memory.scratch("sums", (place.shape[1] * n * width, filters), y.dtype)
-            if not kernels[a][b].size:
-                place[...] = 0 if bias is None else bias
-                continue
-            for i, kernel in enumerate(kernels[a][b]):
-                first = (row.start - top + i) * n * width
-                begin = (column.start - left) * channels
-                met = pixels[first : first + len(sums), begin : begin + len(kernel) * channels]
-                multiply_into(sums, met, kernel.reshape(-1, filters), add=i > 0)
-            found = sums.reshape(-1, n, width, filters)[:, :, : place.shape[2]].swapaxes(0, 1)
-            np.add(found, 0 if bias is None else bias, out=place)
+        for row, of_row in zip(rows, kernels, strict=True):
+            place = outputs[some, row.outputs]
+            shape = place.shape[1] * n * width, len(columns), filters
+            sums = memory.scratch("sums", (prod(shape),), y.dtype).reshape(shape)
+            for b, (column, of_column) in enumerate(zip(columns, of_row, strict=True)):
+                if not of_column.size:
+                    sums[:, b] = 0
+                for i, kernel in enumerate(of_column):
+                    first = (row.start - top + i) * n * width
+                    begin = (column.start - left) * channels
+                    met = pixels[first : first + len(sums), begin : begin + len(kernel) * channels]
+                    multiply_into(sums[:, b], met, kernel.reshape(-1, filters), add=i > 0)
+            found = sums.reshape(-1, n, width * len(columns) * filters)[:, :, : place.shape[2]].swapaxes(0, 1)
+            np.add(found, biases, out=place)
 
-    row = (bottom - top) * span * channels + y.shape[1] // len(rows) * filters
+    row = (bottom - top) * span * channels + y.shape[1] // len(rows) * len(columns) * filters
     share(transpose_some, _parts(len(x), width * row * x.itemsize))
 
 

@@ -41,7 +41,7 @@ MAX, AVERAGE_WITH_PADDING, AVERAGE_OF_PIXELS = 0x1FF, 0x2FF, 0x3FF
 RELU = 0x20
 LOWEST = np.finfo(np.float32).min
 
-LARGE = 1 << 20
+LARGE = 1 << 18
 """From so many numbers on they are summed up on several threads before NumPy has found the largest."""
 
 

@@ -1,4 +1,4 @@
-"""NumPy's convolutions of many channels by a product for each entry of the kernel: on integers, and so exactly."""
+"""NumPy's convolutions of many channels as one product of all windows: on integers, and so exactly."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from tests.kernels.calls import assert_fast_is_reference, assert_same_bits_on_an
 from tests.operands import assert_equal, integers, layouts
 from tests.window_cases import CONVOLUTIONS, TRANSPOSED_CONVOLUTIONS, by_name
 from tinygrad_cnn.kernels import memory, numpy_fast
-from tinygrad_cnn.kernels.numpy_fast import gathered, small, winograd
+from tinygrad_cnn.kernels.numpy_fast import gathered, phases, small, winograd
 
 CASES = [case for case in CONVOLUTIONS + TRANSPOSED_CONVOLUTIONS if case.explicit[-1] == 1]
 
@@ -31,6 +31,9 @@ def test_all_cases(case):
 def test_parts_of_any_size(case, chunk, monkeypatch):
     monkeypatch.setattr(gathered, "CHUNK_BYTES", chunk)
     monkeypatch.setattr(gathered, "SUMS_BYTES", chunk)
+    monkeypatch.setattr(gathered, "PRODUCTS", chunk)
+    monkeypatch.setattr(gathered, "MANY", chunk)
+    monkeypatch.setattr(phases, "CHUNK_BYTES", chunk)
     for name, arguments in convolution_calls(case, integers, np.float32):
         assert_fast_is_reference(name, arguments)
 

@@ -31,6 +31,9 @@ MANY = 128
 CHUNK_BYTES = 2 << 20
 """About so many bytes of windows are gathered at a time, or twice those of the kernels, which are read every time."""
 
+PRODUCTS = 1 << 22
+"""With so many products of two numbers an image is worth a product of its own."""
+
 PARTS = 4
 """The number of parts is a multiple, for the threads to share."""
 
@@ -64,7 +67,8 @@ def correlate(x: Any, weight: Any, bias: Any, windows: Windows, start: Ints) -> 
 def correlate_kernel(x: Any, dz: Any, windows: Windows, start: Ints) -> Any:
     """dK (F, C, *kernel)."""
     images, count, entries = turnable(x), dz.shape[1], prod(windows.kernel)
-    is_as_is = dz.flags.c_contiguous  # then the pixels of an image are a matrix for BLAS, but not those of several
+    # (N, F, ...) as it is has a matrix for BLAS in each image, but not in several.
+    is_as_is = dz.flags.c_contiguous and dz[0].size * entries * x.shape[1] >= PRODUCTS
     upstream = dz.transpose(memory.channels_last(dz.ndim)) if is_as_is else channels_last(dz)
     each = 1 if x.shape[1] < MANY else entries
     sums: dict[int, Any] = {}

@@ -58,6 +58,8 @@ LAYERS = [
     Layer("depthwise", (16, 32, 16, 16), (32, 1, 3, 3), padding=ONE, groups=32),
     Layer("depthwise, even and at every second row", (17, 9, 15, 16), (9, 1, 2, 3), (2, 1), ((2, 0), (0, 2)), groups=9),
     Layer("depthwise, dilated, two filters a channel", (16, 6, 13, 12), (12, 1, 3, 3), (1, 1), TWO, (2, 2), 6),
+    Layer("depthwise, one column", (16, 6, 13, 12), (6, 1, 3, 1), (2, 1), ONE, (1, 2), 6),
+    Layer("depthwise, one pixel", (16, 6, 13, 12), (12, 1, 1, 1), (2, 3), groups=6),
     Layer("depthwise, one row of outputs", (32, 8, 3, 9), (8, 1, 3, 3), groups=8),
     Layer("depthwise, one sample", (1, 8, 30, 70), (8, 1, 5, 5), padding=TWO, groups=8),
     Layer("depthwise, beyond the image", (16, 8, 4, 5), (8, 1, 3, 5), (3, 2), ((5, 6), (6, 7)), (1, 2), 8),

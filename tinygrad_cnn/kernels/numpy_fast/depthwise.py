@@ -52,9 +52,9 @@ def correlate(z: Any, x: Any, weight: Any, bias: Any, windows: Windows, start: I
                 continue
             seen = _seen(some, windows)
             matrices = band[:, :, None, :some, :seen].reshape(channels, -1, 1, some, seen * columns)
-            of_channel, of_row, of_entry, of_number = pixels.strides
+            of_channel, of_row, _, of_number = pixels.strides
             shape = channels, 1, count, seen * columns, width
-            strides = of_channel, 0, some * stride * of_row, of_entry, of_number
+            strides = of_channel, 0, some * stride * of_row, of_row // columns, of_number
             place = z[:, :, first : first + count * some].reshape(channels, -1, count, some, width)
             np.matmul(matrices, as_strided(pixels[:, first * stride :], shape, strides), out=place)
         if bias is not None:

@@ -219,7 +219,7 @@ def _fill(to: Any, view: Any) -> None:
 
 def _in_pieces(work: Callable[[slice], None], count: int, size: int) -> None:
     """range(count), which stands for so many bytes, in slices for all threads; as a whole if that is little."""
-    together = count if size <= SMALL_BYTES else max(1, PIECE_BYTES * count // size)
+    together = max(1, count if size <= SMALL_BYTES else PIECE_BYTES * count // size)
     threads.run(work, [slice(start, start + together) for start in range(0, count, together)])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ def cross_entropy_of_labels(x: Any, labels: Any, count: int = 1) -> Any:
     """As the definition. Rows with a NaN or infinity, for which oneDNN has other numbers, are NumPy's."""
     samples, classes = x.shape
     run = _softmax(x.shape) if x.flags.c_contiguous and x.size else None
-    if run is None or not np.isfinite(x.max()):
+    if run is None or not _scales_results() or not np.isfinite(x.max()):
         return NotImplemented
     share = np.full(1, 1 / count, np.float32)
     difference = memory.empty(x.shape, np.float32)
@@ -42,3 +43,14 @@ def _softmax(shape: Ints) -> Kernel:
     kernel = Kernel(descriptor, (SOURCE, x), (RESULT, x, True))
     kernel.add_operands([(SCALES | SOURCE, factor)])
     return kernel
+
+
+@cache
+def _scales_results() -> bool:
+    """Whether the library takes a scale of the source as a factor of the result, which its guide leaves open."""
+    x, z = np.array([[0, 1]] * 16, np.float32), np.empty((16, 2), np.float32)
+    run = _softmax(x.shape)
+    if run is None:
+        return False
+    run(x, z, np.full(1, 0.5, np.float32))
+    return bool(np.allclose(z, [[0.13447072, 0.36552929]], rtol=1e-5))

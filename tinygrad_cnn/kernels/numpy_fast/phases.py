@@ -112,15 +112,15 @@ def _by_phases(y: Any, x: Any, weight: Any, bias: Any, rows: list[Phase], column
         np.copyto(pixels.reshape(shape), as_strided(seen, shape, (of_row, of_image, of_pixel, of_pixel, of_channel)))
         for row, of_row in zip(rows, kernels, strict=True):
             place = outputs[some, row.outputs]
-            shape = place.shape[1] * n * width, len(columns), filters
-            sums = memory.scratch("sums", (prod(shape),), y.dtype).reshape(shape)
+            count = place.shape[1] * n * width
+            sums = memory.scratch("sums", (count * len(columns) * filters,), y.dtype).reshape(count, -1, filters)
             for b, (column, of_column) in enumerate(zip(columns, of_row, strict=True)):
                 if not of_column.size:
                     sums[:, b] = 0
                 for i, kernel in enumerate(of_column):
                     first = (row.start - top + i) * n * width
                     begin = (column.start - left) * channels
-                    met = pixels[first : first + len(sums), begin : begin + len(kernel) * channels]
+                    met = pixels[first : first + count, begin : begin + len(kernel) * channels]
                     multiply_into(sums[:, b], met, kernel.reshape(-1, filters), add=i > 0)
             found = sums.reshape(-1, n, width * len(columns) * filters)[:, :, : place.shape[2]].swapaxes(0, 1)
             np.add(found, biases, out=place)

@@ -25,6 +25,13 @@ def _by(request, monkeypatch):
     layout._omatcopy.cache_clear()
 
 
+def of_all_images(test):
+    """The test for all shapes, orders in memory and dtypes, by OpenBLAS and without."""
+    for name, values in (("dtype", [np.float32, np.float64]), ("order", layouts(np.zeros((1, 1)))), ("shape", SHAPES)):
+        test = pytest.mark.parametrize(name, values, ids=str)(test)
+    return pytest.mark.usefixtures("_by")(test)
+
+
 def images(shape, dtype, order):
     """Images with an infinity, a NaN and a negative zero."""
     x = normals(shape, 0, dtype)
@@ -36,10 +43,7 @@ def bits(x):
     return np.ascontiguousarray(x).view(f"u{x.itemsize}")
 
 
-@pytest.mark.usefixtures("_by")
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("order", layouts(np.zeros((1, 1))))
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@of_all_images
 def test_a_region_of_images_with_the_batch_innermost(shape, order, dtype):
     x = images(shape, dtype, order)
     for before, after in REGIONS:
@@ -50,10 +54,7 @@ def test_a_region_of_images_with_the_batch_innermost(shape, order, dtype):
         assert_equal(bits(y), bits(expected))
 
 
-@pytest.mark.usefixtures("_by")
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("order", layouts(np.zeros((1, 1))))
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@of_all_images
 def test_filters_innermost(shape, order, dtype):
     x = images(shape, dtype, order)
     y = filters_last(x)
@@ -61,10 +62,7 @@ def test_filters_innermost(shape, order, dtype):
     assert y.transpose(*range(1, y.ndim), 0).flags.c_contiguous
 
 
-@pytest.mark.usefixtures("_by")
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("order", layouts(np.zeros((1, 1))))
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@of_all_images
 def test_some_images_or_some_rows_of_one_with_the_channels_last(shape, order, dtype):
     x = images(shape, dtype, order)
     y = turnable(x)
@@ -73,10 +71,7 @@ def test_some_images_or_some_rows_of_one_with_the_channels_last(shape, order, dt
     assert_equal(bits(turned(y[:1, :, 1:3])), bits(np.moveaxis(x[:1, :, 1:3], 1, -1)))
 
 
-@pytest.mark.usefixtures("_by")
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("order", layouts(np.zeros((1, 1))))
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@of_all_images
 def test_channels_first(shape, order, dtype):
     x = images(shape, dtype, order)
     assert_equal(bits(channels_first(x)), bits(x))

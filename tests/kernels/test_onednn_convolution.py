@@ -22,6 +22,11 @@ class TransposedLayer(TransposedConvolution):
         return SimpleNamespace(z_shape=(self.x[0], *self.bias, *self.explicit[0]))
 
 
+OF_LONG_SUMS = [  # of some 2,300 products, four times as many as the other layers have at most
+    Layer("rows of few pixels", (2, 256, 4, 4), (272, 256, 3, 3), 1, 1),
+    Layer("rows of few pixels, stride", (1, 257, 7, 6), (256, 257, 3, 3), 2, 1),
+]
+
 # In these the library takes its fast kernels: channels and images are not all tiny.
 LAYERS = [
     Layer("first layer", (4, 1, 28, 28), (8, 1, 5, 5)),
@@ -30,8 +35,6 @@ LAYERS = [
     Layer("channels that fill no vector", (2, 19, 9, 11), (37, 19, 3, 3), 1, 1),
     Layer("many channels", (2, 64, 8, 8), (64, 64, 3, 3), 1, 1),
     Layer("stride", (2, 64, 9, 8), (48, 64, 3, 3), 2, 1),
-    Layer("rows of few pixels", (2, 256, 4, 4), (272, 256, 3, 3), 1, 1),
-    Layer("rows of few pixels, stride", (1, 257, 7, 6), (256, 257, 3, 3), 2, 1),
     Layer("1x1", (3, 48, 7, 5), (64, 48, 1, 1)),
     Layer("1x1, stride", (3, 32, 7, 5), (64, 32, 1, 1), 2),
     Layer("1x1, stride, border", (2, 32, 2, 2), (16, 32, 1, 1), 2, ((0, 1), (0, 1))),
@@ -46,6 +49,7 @@ LAYERS = [
     TransposedLayer("doubling", (2, 64, 7, 7), (64, 32, 2, 2), 2),
     TransposedLayer("overlapping", (2, 32, 7, 7), (32, 32, 4, 4), 2, 1),
     TransposedLayer("to colours", (2, 16, 7, 7), (16, 3, 3, 3), 2, 1, 1),
+    *OF_LONG_SUMS,
 ]
 
 
@@ -63,7 +67,7 @@ def test_on_integers(case):
 @by_name(LAYERS)
 def test_on_normal_numbers(case):
     for name, arguments in convolution_calls(case, normals, np.float32):
-        check(name, arguments, tolerance=3e-6)
+        check(name, arguments, tolerance=3e-6 if case in OF_LONG_SUMS else 2e-6)
 
 
 @by_name(LAYERS)

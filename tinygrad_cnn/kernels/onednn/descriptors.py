@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from ctypes import byref, c_int64, c_void_p
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -79,6 +80,11 @@ def ordered(shape: Ints, axes: Ints | None = None, dtype: int = FLOAT32) -> Hand
         steps[axis] = step
         step *= shape[axis]
     return _described("memory_desc_create_with_strides", len(shape), dims(shape), dtype, dims(steps))
+
+
+def c_strides(shape: Ints) -> Ints:
+    """The strides in bytes of an array of float32 in C order."""
+    return tuple(4 * prod(shape[axis + 1 :]) for axis in range(len(shape)))
 
 
 def anyhow(shape: Ints, dtype: int = FLOAT32) -> Handle:

@@ -40,6 +40,7 @@ from tinygrad_cnn.kernels.onednn.descriptors import (
     anyhow,
     as_described,
     attributes,
+    c_strides,
     dims,
     is_described,
     is_same,
@@ -269,7 +270,7 @@ def _correlate_kernel(
         "convolution_backward_weights", DIRECT, read[0], anyhow(convolution.weight), None, read[1],
         *convolution.options, convolution.forward(*read), attributes(),
     )  # fmt: skip
-    result = convolution.given_weight(tuple(4 * prod(weight[i + 1 :]) for i in range(len(weight))))
+    result = convolution.given_weight(c_strides(weight))
     given = (SOURCE, given_x), (RESULT_GRADIENT, given_z), (WEIGHTS_GRADIENT, result, True)
     return Plan(Kernel(descriptor, *given), weight, None)
 

@@ -170,29 +170,25 @@ def failed(status: int) -> RuntimeError:
     return RuntimeError(f"oneDNN could not run a primitive (status {status})")
 
 
+def memory_object(descriptor: Any) -> Handle:
+    """A memory object, which is still to be told where it lies."""
+    functions = library.load()
+    return Handle(functions.quick.memory_create, functions.quick.memory_destroy, descriptor, functions.engine, None)
+
+
 class _Space:
     """Memory objects for the arrays of one call at a time, and the argument lists that refer to them."""
 
     __slots__ = ("_room", "_set", "addresses", "base", "internal", "memories", "owned", "steps")
 
     def __init__(self, kernel: Kernel) -> None:
-        functions = library.load()
-        engine, quick = functions.engine, functions.quick
-        made = [Handle(quick.memory_create, quick.memory_destroy, d, engine, None) for d in kernel.places]
-        self.owned = made
+        self.owned = made = [memory_object(descriptor) for descriptor in kernel.places]
         pointers = [handle._as_parameter_ for handle in made]
         given = len(pointers) - len(kernel.offsets)
         self.memories, self.addresses = pointers[:given], [0] * given
         self.internal, self.base = list(zip(pointers[given:], kernel.offsets, strict=True)), 0
-        self.steps = [
-            (
-                primitive._as_parameter_,
-                len(arguments),
-                (Execution * len(arguments))(*(Execution(which, pointers[place]) for which, place in arguments)),
-            )
-            for primitive, arguments in kernel.steps
-        ]
-        self._set = quick.memory_set_data_handle
+        self.steps = kernel.executions(pointers)
+        self._set = library.load().quick.memory_set_data_handle
         if 0 < kernel.room <= SMALL:
             self._room = np.empty(kernel.room, np.uint8)
             self.put_into(self._room)
@@ -281,6 +277,17 @@ class Kernel:
 
     def _reorder(self, given: Any, source: int, argument: Any, result: int) -> tuple[Handle, list[tuple[int, int]]]:
         return self._step(reorder(given, argument), [(SOURCE, source), (RESULT, result)])
+
+    def executions(self, memories: list[Any]) -> list[tuple[Any, int, Any]]:
+        """Each primitive with the number and the list of its arguments, given the memory objects of all `places`."""
+        return [
+            (
+                primitive._as_parameter_,
+                len(arguments),
+                (Execution * len(arguments))(*(Execution(which, memories[place]) for which, place in arguments)),
+            )
+            for primitive, arguments in self.steps
+        ]
 
     def __call__(self, *arrays: Any) -> None:
         """Run on these arrays, results included, that lie in memory as the kernel was told."""

@@ -16,8 +16,7 @@ from tinygrad_cnn.kernels import memory
 from tinygrad_cnn.kernels.memory import address_of
 from tinygrad_cnn.kernels.onednn import library
 from tinygrad_cnn.kernels.onednn.descriptors import Handle
-from tinygrad_cnn.kernels.onednn.execution import ALIGNMENT, Kernel, failed
-from tinygrad_cnn.kernels.onednn.library import Execution
+from tinygrad_cnn.kernels.onednn.execution import ALIGNMENT, Kernel, failed, memory_object
 from tinygrad_cnn.kernels.threads import openmp
 
 Part = tuple[int, int]
@@ -60,7 +59,11 @@ class Sequence:
         self.steps.append((kernel, parts))
 
     def __call__(self, *arrays: Any) -> None:
-        """Run all steps."""
+        """Run all steps.
+
+        Raises:
+            RuntimeError: the library could not run one.
+        """
         room = memory.scratch("sequence", (self._size + self._inside,), _BYTE)
         try:
             space = self._free.pop()
@@ -87,18 +90,13 @@ class _Space:
         self.steps: list[tuple[Any, int, Any]] = []
         for kernel, parts in steps:
             places = [*parts, *((room, inside + offset - ALIGNMENT) for offset in kernel.offsets)]
-            pointers = [self._memory(d, part) for d, part in zip(kernel.places, places, strict=True)]
-            for primitive, arguments in kernel.steps:
-                listed = (Execution * len(arguments))(*(Execution(which, pointers[i]) for which, i in arguments))
-                self.steps.append((primitive._as_parameter_, len(arguments), listed))
+            self.steps += kernel.executions([self._memory(d, p) for d, p in zip(kernel.places, places, strict=True)])
         self._addresses = [0] * (room + 1)
         for pointers_of_kept, array in zip(self._parts[room + 1 :], kept, strict=True):
             self._move(pointers_of_kept, address_of(array))
 
     def _memory(self, descriptor: Any, part: Part) -> Any:
-        functions = library.load()
-        quick = functions.quick
-        made = Handle(quick.memory_create, quick.memory_destroy, descriptor, functions.engine, None)
+        made = memory_object(descriptor)
         self._owned.append(made)
         array, offset = part
         self._parts[array].append((made._as_parameter_, offset))

@@ -30,6 +30,7 @@ from tinygrad_cnn.kernels.onednn.descriptors import (
     WEIGHTS_GRADIENT,
     Ints,
     attributes,
+    c_strides,
     ordered,
     strided,
 )
@@ -236,7 +237,7 @@ class _Gradient:
             layout = layout or wanted(descriptor, WEIGHTS_GRADIENT)
             ends = (SOURCE, row.x), (RESULT_GRADIENT, row.z), (WEIGHTS_GRADIENT, layout, True)
             product[rows] = Kernel(descriptor, *ends)
-        strides = _c_strides(shapes.weight)
+        strides = c_strides(shapes.weight)
         filters = _Filters(shapes.weight, strides, layout, is_gradient=True)
         add = _addition(PRODUCTS * filters.step // _SIZE)
         given, upstream, result = range(3)
@@ -332,10 +333,9 @@ def _matrix_product(
     `read` and `written` are the distances of images and of rows, in numbers.
     """
     rows, columns = matrix
-    size = _FLOAT32.itemsize
     factor = ordered((1, rows, columns), (0, 2, 1) if is_transposed else None)
-    given = strided((images, columns, numbers), (read[0] * size, read[1] * size, size))
-    result = strided((images, rows, numbers), (written[0] * size, written[1] * size, size))
+    given = strided((images, columns, numbers), (_SIZE * read[0], _SIZE * read[1], _SIZE))
+    result = strided((images, rows, numbers), (_SIZE * written[0], _SIZE * written[1], _SIZE))
     bias = [(BIAS, ordered((1, 1, numbers)))] if has_bias else []
     descriptor = described("matmul", factor, given, bias[0][1] if bias else None, result, attributes())
     return Kernel(descriptor, (SOURCE, factor), (WEIGHTS, given), *bias, (RESULT, result, True))
@@ -346,7 +346,3 @@ def _addition(numbers: int) -> Kernel:
     vector = ordered((numbers,))
     descriptor = described("binary", ADD, vector, vector, vector, attributes())
     return Kernel(descriptor, (SOURCE, vector), (SOURCE_1, vector), (RESULT, vector, True))
-
-
-def _c_strides(shape: Ints) -> Ints:
-    return tuple(_FLOAT32.itemsize * prod(shape[axis + 1 :]) for axis in range(len(shape)))
